@@ -1,0 +1,67 @@
+# make help: what there is to make. CI does nothing that a target here does not do.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := toolchain tests bench examples bin setup.py
+C_SOURCES := $(wildcard toolchain/vm/core/*.[ch] tests/sanitize/*.[ch])
+SECONDS_EACH ?= 60
+STAMP := $(VENV)/built
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test test-kernel crash check format sanitize fuzz bench bless dist clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: $(STAMP) ## the virtual environment, with the C core compiled
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/vm/build_core.py toolchain/vm/core/*.[ch])
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: build ## the main job: two invocations share one map
+	$(MAKE) --no-print-directory -C examples assembled BPF_AS=$(abspath $(BIN))/bpf-as
+	BPF_LOAD=$(abspath $(BIN))/bpf-load examples/share.sh
+
+test: build ## every test that needs neither root nor a kernel
+	$(BIN)/python -m pytest -q -m 'not kernel'
+
+test-kernel: build ## what asks the live kernel; needs root
+	$(BIN)/python -m pytest -q -m kernel
+
+crash: build ## kill -9 in numbers
+	$(BIN)/python -m pytest -q tests/crash
+
+check: build ## formatting, lint, strict types, architecture, stale generated files
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: build ## put the sources into shape
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+sanitize: build ## the C core under ASan and UBSan, by its own driver
+	$(MAKE) --no-print-directory -C tests/sanitize PYTHON=$(abspath $(BIN))/python
+
+fuzz: build ## object reader, assembler and VM, SECONDS_EACH each
+	for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target --seconds $(SECONDS_EACH) || exit 1; done
+
+bench: build ## medians and ratios
+	$(BIN)/python -m bench
+
+bless: build ## rewrite golden files; read the diff
+	BLESS=1 $(BIN)/python -m pytest -q tests/asm
+
+dist: build ## sdist and wheel, the verifier compiled
+	$(BIN)/pip install --quiet build mypy
+	TOOLCHAIN_MYPYC=1 $(BIN)/python -m build --no-isolation
+
+clean: ## everything that was built
+	rm -rf $(VENV) build dist *.egg-info toolchain/vm/_core*.so toolchain/vm/_core.c
+	$(MAKE) -C examples clean
