@@ -1,0 +1,53 @@
+"""Builds the C core as the extension module ``toolchain.vm._core`` (cffi, API mode); run by setup.py only.
+
+    core/api.h, core/map.h   declarations only: cffi and the compiler read the same text
+    core/*.c                 each file is compiled by itself, all but what one of them includes
+    _core.*.so               the module; only toolchain/vm imports it, and cffi itself is never imported at run time
+
+The interpreter wants every handler to end in a jump of its own, so that the processor's predictor sees one branch an
+instruction: -fno-gcse and -fno-crossjumping keep gcc from merging them (its manual says so of -fgcse and computed gotos).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cffi import FFI
+
+CORE = Path(__file__).parent / "core"
+HEADERS = ("api.h", "map.h")
+"""What Python may call, in the order of inclusion."""
+COMPILE_FLAGS = (
+    "-std=gnu11", "-O2", "-fno-gcse", "-fno-crossjumping", "-fno-strict-aliasing", "-fvisibility=hidden",
+    "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
+)  # fmt: skip
+
+
+def sources() -> list[str]:
+    """The C files of the core, relative to the project's root as setuptools wants them."""
+    root = CORE.parents[2]
+    return sorted(str(path.relative_to(root)) for path in CORE.glob("*.c"))
+
+
+def declarations() -> str:
+    """All that Python may call: the text of the headers."""
+    return "\n".join((CORE / name).read_text() for name in HEADERS if (CORE / name).exists())
+
+
+def builder() -> FFI:
+    """The FFI whose compile() makes the module."""
+    ffi = FFI()
+    ffi.cdef(declarations())
+    ffi.set_source(
+        "toolchain.vm._core",
+        '#include "core.h"\n',
+        sources=sources(),
+        include_dirs=[str(CORE.relative_to(CORE.parents[2]))],
+        depends=[str(path.relative_to(CORE.parents[2])) for path in CORE.glob("*.[hc]")],
+        extra_compile_args=list(COMPILE_FLAGS),
+        py_limited_api=True,
+    )
+    return ffi
+
+
+ffibuilder = builder()
