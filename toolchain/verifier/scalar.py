@@ -1,0 +1,800 @@
+"""What the verifier knows of one 64-bit number, and how arithmetic changes it.
+
+A Scalar is the meet of five views of the same value; each says something that the others cannot:
+
+    tnum      known bits                       "a multiple of 8"
+    u64, s64  ranges of the whole register     "0 <= x <= 255", "-4 <= x <= 4"
+    u32, s32  ranges of its low half           "w1 < 10, whatever the high half is"
+
+    u64 0               7fff..ff 8000..00              ffff..ff
+        |---------------------------|---------------------------|      one circle of values; u64 is cut at the left
+    s64 0                       max min                       -1       edge, s64 in the middle. A range that does not
+        |===========>               |               <===========|      cross the cut of the other view holds there too.
+
+`sync` lets the views refine each other. It runs a fixed number of rounds, not to a fixpoint, because a text comparison with
+the kernel's log (and equal pruning decisions) needs the same result, not merely a sound one.
+
+Soundness: for each operation, if x is in dst and y in src then the concrete result is in ``alu(...)``. The claim is checked
+exhaustively on small widths and by sampling on the whole width (tests/verifier/test_scalar*.py), and the state text is compared
+with the live kernel's (tests/kernel/test_scalar_states.py).
+
+Scalars are values: nothing changes one once it is made. Constants -256..256 and the plain unknowns are shared, so that
+pruning can begin with ``is``.
+
+Source: Linux 6.18 kernel/bpf/verifier.c (reg_bounds_sync, adjust_scalar_min_max_vals, coerce_reg_to_size and what they
+call) and kernel/bpf/log.c (print_scalar_ranges), as facts. 6.12 differs: it forgets both unsigned bounds where only the
+maximum overflows, multiplies non-negative ranges only, and does not follow negation.
+"""
+
+from __future__ import annotations
+
+from toolchain.isa.opcodes import Alu
+from toolchain.verifier import tnum
+
+M64 = 0xFFFF_FFFF_FFFF_FFFF
+M32 = 0xFFFF_FFFF
+HIGH32 = M64 ^ M32
+S64_MIN = -(1 << 63)
+S64_MAX = (1 << 63) - 1
+S32_MIN = -(1 << 31)
+S32_MAX = (1 << 31) - 1
+_B63 = 1 << 63
+_B31 = 1 << 31
+
+
+class Scalar:
+    """An abstract 64-bit number.
+
+    Units: ``value``, ``mask``, ``umin``, ``umax`` unsigned 64 bits; ``smin``, ``smax`` signed 64 bits; ``u32_*`` unsigned and
+    ``s32_*`` signed 32 bits, of the low half. ``value`` and ``mask`` are a tnum (the kernel's var_off).
+    """
+
+    __slots__ = ("mask", "s32_max", "s32_min", "smax", "smin", "u32_max", "u32_min", "umax", "umin", "value")
+
+    def __init__(
+        self,
+        value: int,
+        mask: int,
+        smin: int,
+        smax: int,
+        umin: int,
+        umax: int,
+        s32_min: int,
+        s32_max: int,
+        u32_min: int,
+        u32_max: int,
+    ) -> None:
+        self.value = value
+        self.mask = mask
+        self.smin = smin
+        self.smax = smax
+        self.umin = umin
+        self.umax = umax
+        self.s32_min = s32_min
+        self.s32_max = s32_max
+        self.u32_min = u32_min
+        self.u32_max = u32_max
+
+    @property
+    def is_const(self) -> bool:
+        """All bits are known; ``const_value`` is then the number."""
+        return not self.mask
+
+    @property
+    def is_const32(self) -> bool:
+        """All bits of the low half are known."""
+        return not self.mask & M32
+
+    @property
+    def const_value(self) -> int:
+        """The known bits, unsigned; the number itself where ``is_const``."""
+        return self.value
+
+    @property
+    def signed_value(self) -> int:
+        """``const_value`` read as a signed number."""
+        return (self.value ^ _B63) - _B63
+
+    @property
+    def is_unknown(self) -> bool:
+        """Nothing at all is known."""
+        return self is UNKNOWN or self == UNKNOWN
+
+    def contains(self, concrete: int) -> bool:
+        """The unsigned 64-bit ``concrete`` lies in every view."""
+        low = concrete & M32
+        return (
+            not (concrete ^ self.value) & ~self.mask & M64
+            and self.umin <= concrete <= self.umax
+            and self.smin <= (concrete ^ _B63) - _B63 <= self.smax
+            and self.u32_min <= low <= self.u32_max
+            and self.s32_min <= (low ^ _B31) - _B31 <= self.s32_max
+        )
+
+    def includes(self, other: Scalar) -> bool:
+        """Every view of ``other`` lies inside this one's. Source: verifier.c range_within and tnum_in."""
+        return self is other or (
+            self.umin <= other.umin
+            and self.umax >= other.umax
+            and self.smin <= other.smin
+            and self.smax >= other.smax
+            and self.u32_min <= other.u32_min
+            and self.u32_max >= other.u32_max
+            and self.s32_min <= other.s32_min
+            and self.s32_max >= other.s32_max
+            and not other.mask & ~self.mask
+            and self.value == other.value & ~self.mask
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Scalar) and (
+            self.value == other.value
+            and self.mask == other.mask
+            and self.umin == other.umin
+            and self.umax == other.umax
+            and self.smin == other.smin
+            and self.smax == other.smax
+            and self.u32_min == other.u32_min
+            and self.u32_max == other.u32_max
+            and self.s32_min == other.s32_min
+            and self.s32_max == other.s32_max
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.mask, self.umin, self.umax, self.smin))
+
+    def __repr__(self) -> str:
+        return f"<Scalar {format_scalar(self)}>"
+
+
+UNKNOWN = Scalar(0, M64, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
+"""Any value."""
+
+
+def _make_const(value: int) -> Scalar:
+    value &= M64
+    signed = (value ^ _B63) - _B63
+    low = value & M32
+    signed_low = (low ^ _B31) - _B31
+    return Scalar(value, 0, signed, signed, value, value, signed_low, signed_low, low, low)
+
+
+_CONSTS = {number & M64: _make_const(number) for number in range(-256, 257)}
+ZERO = _CONSTS[0]
+
+
+def const(value: int) -> Scalar:
+    """The scalar of one number, taken modulo 2**64; -256..256 are shared objects."""
+    return _CONSTS.get(value & M64) or _make_const(value)
+
+
+def from_bounds(smin: int = S64_MIN, smax: int = S64_MAX, umin: int = 0, umax: int = M64) -> Scalar:
+    """The scalar of 64-bit ranges, synchronised."""
+    return sync(0, M64, smin, smax, umin, umax, S32_MIN, S32_MAX, 0, M32)
+
+
+# --- views refine each other ------------------------------------------------------------------------------------------
+
+
+def sync(
+    value: int,
+    mask: int,
+    smin: int,
+    smax: int,
+    umin: int,
+    umax: int,
+    s32_min: int,
+    s32_max: int,
+    u32_min: int,
+    u32_max: int,
+) -> Scalar:
+    """The scalar of these views after they have refined each other, in the kernel's order and number of rounds.
+
+    Contradicting views are possible (a branch that cannot happen) and come out as ranges with min > max or worse; see `settle`.
+    Complexity: constant; a round that changes nothing ends the rounds.
+    Source: verifier.c reg_bounds_sync.
+    """
+    smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = _from_bits(
+        value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+    )
+    for _ in range(3):
+        before = (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+        s32_min, s32_max, u32_min, u32_max = _deduce32(smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+        smin, smax, umin, umax = _deduce64(smin, smax, umin, umax)
+        value, mask, smin, smax, umin, umax = _deduce_mixed(
+            value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+        )
+        if before == (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max):
+            break
+    value, mask = tnum.intersect(value, mask, *tnum.range_(umin, umax))
+    value, mask = tnum.with_subreg(
+        value, mask, *tnum.intersect(value & M32, mask & M32, *tnum.range_(u32_min, u32_max))
+    )
+    smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = _from_bits(
+        value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+    )
+    if not mask and umin == umax == value and u32_min == u32_max and s32_min == s32_max and smin == smax:
+        return const(value)
+    return Scalar(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+
+
+def _from_bits(
+    value: int,
+    mask: int,
+    smin: int,
+    smax: int,
+    umin: int,
+    umax: int,
+    s32_min: int,
+    s32_max: int,
+    u32_min: int,
+    u32_max: int,
+) -> tuple[int, int, int, int, int, int, int, int]:
+    """The ranges, narrowed by the known bits: least and greatest number that the tnum allows in each view."""
+    low, high = value, value | mask
+    umin = max(umin, low)
+    umax = min(umax, high)
+    smin = max(smin, ((value | mask & _B63) ^ _B63) - _B63)
+    smax = min(smax, ((value | mask & S64_MAX) ^ _B63) - _B63)
+    low &= M32
+    high &= M32
+    u32_min = max(u32_min, low)
+    u32_max = min(u32_max, high)
+    s32_min = max(s32_min, ((low | mask & _B31) ^ _B31) - _B31)
+    s32_max = min(s32_max, ((low | mask & S32_MAX) ^ _B31) - _B31)
+    return smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+
+
+def _deduce32(
+    smin: int, smax: int, umin: int, umax: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int
+) -> tuple[int, int, int, int]:
+    """The 32-bit ranges, narrowed by the 64-bit ones and by each other.
+
+    The low halves of a 64-bit range are a range if the high half stays the same throughout, or if it steps by one while
+    the low half goes from negative to non-negative (then only as s32).
+    Source: verifier.c __reg32_deduce_bounds.
+    """
+    umin_low, umax_low, smin_low, smax_low = umin & M32, umax & M32, smin & M32, smax & M32
+    umin_s32, umax_s32 = (umin_low ^ _B31) - _B31, (umax_low ^ _B31) - _B31
+    smin_s32, smax_s32 = (smin_low ^ _B31) - _B31, (smax_low ^ _B31) - _B31
+    if umin >> 32 == umax >> 32:
+        u32_min, u32_max = max(u32_min, umin_low), min(u32_max, umax_low)
+        if umin_s32 <= umax_s32:
+            s32_min, s32_max = max(s32_min, umin_s32), min(s32_max, umax_s32)
+    if smin >> 32 == smax >> 32:
+        if smin_low <= smax_low:
+            u32_min, u32_max = max(u32_min, smin_low), min(u32_max, smax_low)
+        if smin_s32 <= smax_s32:
+            s32_min, s32_max = max(s32_min, smin_s32), min(s32_max, smax_s32)
+    if umin_s32 < 0 <= umax_s32 and (umin >> 32) + 1 & M32 == umax >> 32:
+        s32_min, s32_max = max(s32_min, umin_s32), min(s32_max, umax_s32)
+    if smin_s32 < 0 <= smax_s32 and (smin >> 32) + 1 & M32 == smax >> 32 & M32:
+        s32_min, s32_max = max(s32_min, smin_s32), min(s32_max, smax_s32)
+    low, high = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
+    if low <= high:
+        s32_min, s32_max = max(s32_min, low), min(s32_max, high)
+    low, high = s32_min & M32, s32_max & M32
+    if low <= high:
+        u32_min, u32_max = max(u32_min, low), min(u32_max, high)
+    elif u32_max < low:
+        s32_min, u32_max = (u32_min ^ _B31) - _B31, min(u32_max, high)
+    elif high < u32_min:
+        s32_max, u32_min = (u32_max ^ _B31) - _B31, max(u32_min, low)
+    return s32_min, s32_max, u32_min, u32_max
+
+
+def _deduce64(smin: int, smax: int, umin: int, umax: int) -> tuple[int, int, int, int]:
+    """Signed and unsigned 64-bit ranges, narrowed by each other.
+
+    A range that stays on one side of the other view's cut holds in both. A signed range across zero is two pieces of
+    the unsigned line; if the unsigned range touches only one of them, both shrink to that piece.
+    Source: verifier.c __reg64_deduce_bounds.
+    """
+    low, high = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
+    if low <= high:
+        smin, smax = max(smin, low), min(smax, high)
+    low, high = smin & M64, smax & M64
+    if low <= high:
+        umin, umax = max(umin, low), min(umax, high)
+    elif umax < low:
+        smin, umax = (umin ^ _B63) - _B63, min(umax, high)
+    elif high < umin:
+        smax, umin = (umax ^ _B63) - _B63, max(umin, low)
+    return smin, smax, umin, umax
+
+
+def _deduce_mixed(
+    value: int,
+    mask: int,
+    smin: int,
+    smax: int,
+    umin: int,
+    umax: int,
+    s32_min: int,
+    s32_max: int,
+    u32_min: int,
+    u32_max: int,
+) -> tuple[int, int, int, int, int, int]:
+    """The 64-bit ranges (and bits), narrowed by the 32-bit ones put under the high halves of their ends.
+
+    The last rule serves sign-extending loads: a value in the s32 range whose low half is not negative is not negative.
+    Source: verifier.c __reg_deduce_mixed_bounds.
+    """
+    umin = max(umin, umin & HIGH32 | u32_min)
+    umax = min(umax, umax & HIGH32 | u32_max)
+    smin = max(smin, smin & ~M32 | u32_min)
+    smax = min(smax, smax & ~M32 | u32_max)
+    low, high = s32_min & M32, s32_max & M32
+    if low <= high:
+        umin = max(umin, umin & HIGH32 | low)
+        umax = min(umax, umax & HIGH32 | high)
+        smin = max(smin, smin & ~M32 | low)
+        smax = min(smax, smax & ~M32 | high)
+    if s32_min >= 0 and smin >= S32_MIN and smax <= S32_MAX:
+        smin = umin = s32_min
+        smax = s32_max
+        umax = s32_max & M64
+        value, mask = tnum.intersect(value, mask, *tnum.range_(umin, umax))
+    return value, mask, smin, smax, umin, umax
+
+
+def violation(scalar: Scalar) -> str:
+    """Why the views contradict each other, in the kernel's words; '' where they do not.
+
+    Source: verifier.c reg_bounds_sanity_check.
+    """
+    s = scalar
+    if s.umin > s.umax or s.smin > s.smax or s.u32_min > s.u32_max or s.s32_min > s.s32_max:
+        return "range bounds violation"
+    if not s.mask:
+        signed = s.signed_value
+        if s.umin != s.value or s.umax != s.value or s.smin != signed or s.smax != signed:
+            return "const tnum out of sync with range bounds"
+    if not s.mask & M32:
+        low = s.value & M32
+        signed = (low ^ _B31) - _B31
+        if s.u32_min != low or s.u32_max != low or s.s32_min != signed or s.s32_max != signed:
+            return "const subreg tnum out of sync with range bounds"
+    return ""
+
+
+def settle(scalar: Scalar) -> Scalar:
+    """The scalar itself, or, where its views contradict each other, the same bits with all ranges forgotten.
+
+    The kernel does this after each arithmetic instruction and each refinement. Source: verifier.c reg_bounds_sanity_check.
+    """
+    if violation(scalar):
+        return Scalar(scalar.value, scalar.mask, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
+    return scalar
+
+
+def violation_text(scalar: Scalar, context: str) -> str:
+    """The line that the kernel's log has for contradicting views; '' where there is nothing to say."""
+    reason = violation(scalar)
+    if not reason:
+        return ""
+    s = scalar
+    return (
+        f"REG INVARIANTS VIOLATION ({context}): {reason} u64=[0x{s.umin:x}, 0x{s.umax:x}] "
+        f"s64=[0x{s.smin & M64:x}, 0x{s.smax & M64:x}] u32=[0x{s.u32_min:x}, 0x{s.u32_max:x}] "
+        f"s32=[0x{s.s32_min & M32:x}, 0x{s.s32_max & M32:x}] var_off=(0x{s.value:x}, 0x{s.mask:x})"
+    )
+
+
+# --- width changes ----------------------------------------------------------------------------------------------------
+
+
+def zext32(scalar: Scalar) -> Scalar:
+    """The low half with the high half zero: what every 32-bit operation leaves. Source: verifier.c zext_32_to_64."""
+    s = scalar
+    if not s.mask & M32 and s.u32_min == s.u32_max:
+        return const(s.value & M32)
+    return _zext(s.value, s.mask, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
+
+
+def _zext(value: int, mask: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int) -> Scalar:
+    if s32_min >= 0 and s32_max >= 0:
+        smin, smax = s32_min, s32_max
+    else:
+        smin, smax = 0, M32
+    return sync(value & M32, mask & M32, smin, smax, u32_min, u32_max, s32_min, s32_max, u32_min, u32_max)
+
+
+def truncate_to_size(scalar: Scalar, size: int) -> Scalar:
+    """The low ``size`` bytes (1, 2 or 4), the rest zero: a narrow load or spill. Source: verifier.c coerce_reg_to_size."""
+    s = scalar
+    low = (1 << size * 8) - 1
+    if s.umin & ~low == s.umax & ~low:
+        umin, umax = s.umin & low, s.umax & low
+    else:
+        umin, umax = 0, low
+    if size < 4:
+        return sync(s.value & low, s.mask & low, umin, umax, umin, umax, S32_MIN, S32_MAX, 0, M32)
+    return sync(s.value & low, s.mask & low, umin, umax, umin, umax, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
+
+
+_UNKNOWN_BY_SIZE = {
+    8: UNKNOWN,
+    4: truncate_to_size(UNKNOWN, 4),
+    2: truncate_to_size(UNKNOWN, 2),
+    1: truncate_to_size(UNKNOWN, 1),
+}
+
+
+def unknown_of_size(size: int) -> Scalar:
+    """Any value of ``size`` bytes (1, 2, 4, 8), zero-extended; a shared object."""
+    return _UNKNOWN_BY_SIZE[size]
+
+
+def sext(scalar: Scalar, size: int) -> Scalar:
+    """The low ``size`` bytes (1, 2 or 4) sign-extended to 64 bits: movsx and sign-extending loads.
+
+    Ranges survive where all values agree above the cut and no value changes sign. The result is not synchronised, as in
+    the kernel. Source: verifier.c coerce_reg_to_size_sx.
+    """
+    s = scalar
+    bits = size * 8
+    top = 1 << bits - 1
+    low = (top << 1) - 1
+    if not s.mask:
+        return const(((s.value & low) ^ top) - top)
+    if s.smax >> bits == s.smin >> bits:
+        first, last = ((s.smin & low) ^ top) - top, ((s.smax & low) ^ top) - top
+        smin, smax = min(first, last), max(first, last)
+        if (smin >= 0) == (smax >= 0):
+            value, mask = tnum.range_(smin & M64, smax & M64)
+            return Scalar(value, mask, smin, smax, smin & M64, smax & M64, smin, smax, smin & M32, smax & M32)
+    return Scalar(0, M64, -top, top - 1, 0, M64, -top, top - 1, 0, M32)
+
+
+def sext32(scalar: Scalar, size: int) -> Scalar:
+    """The low ``size`` bytes (1 or 2) sign-extended to 32 bits, then zero-extended. Source: coerce_subreg_to_size_sx."""
+    s = scalar
+    bits = size * 8
+    top = 1 << bits - 1
+    low = (top << 1) - 1
+    if not s.mask:
+        return const((((s.value & low) ^ top) - top) & M32)
+    if s.s32_max >> bits == s.s32_min >> bits:
+        first, last = ((s.s32_min & low) ^ top) - top, ((s.s32_max & low) ^ top) - top
+        s32_min, s32_max = min(first, last), max(first, last)
+        if (s32_min >= 0) == (s32_max >= 0):
+            value, mask = tnum.range_(s32_min & M64, s32_max & M64)
+            return _zext(value, mask, s32_min, s32_max, s32_min & M32, s32_max & M32)
+    return _zext(0, M32, -top, top - 1, 0, M32)
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+def alu(op: Alu, is64: bool, dst: Scalar, src: Scalar, off: int = 0) -> Scalar:
+    """The result of ``dst op= src`` on numbers; for MOV, of ``dst = src`` (``off`` 8, 16, 32: sign-extending).
+
+    ``src`` is `const(imm)` for an immediate operand. NEG takes its operand in ``dst``. What becomes wholly unknown, as in the
+    kernel: DIV and MOD (signed ones too: ``off`` 1), END, and shifts by an amount that is not a constant below the width.
+    The result's views agree with each other (`settle`).
+    """
+    if op == Alu.MOV:
+        if off:
+            return sext(src, off >> 3) if is64 else settle(sext32(src, off >> 3))
+        return src if is64 else settle(zext32(src))
+    rule = _RULES.get(op)
+    if rule is None:
+        return UNKNOWN
+    if op == Alu.NEG:
+        src = dst
+        if not dst.mask:
+            return const(-dst.value if is64 else -dst.value & M32)
+    elif op in _SHIFTS:
+        if not _is_shift_known(is64, src):
+            return UNKNOWN
+        if not dst.mask:
+            return const(_shift_const(op, is64, dst.value, src.value & M64 if is64 else src.u32_min))
+    elif not dst.mask and not src.mask:
+        return const(_fold(op, dst.value, src.value) & (M64 if is64 else M32))
+    return settle(rule(is64, dst, src))
+
+
+def _fold(op: Alu, a: int, b: int) -> int:
+    if op == Alu.ADD:
+        return a + b
+    if op == Alu.SUB:
+        return a - b
+    if op == Alu.MUL:
+        return a * b
+    if op == Alu.AND:
+        return a & b
+    return a | b if op == Alu.OR else a ^ b
+
+
+def _shift_const(op: Alu, is64: bool, number: int, amount: int) -> int:
+    width_mask, sign = (M64, _B63) if is64 else (M32, _B31)
+    number &= width_mask
+    if op == Alu.LSH:
+        return number << amount & width_mask
+    if op == Alu.RSH:
+        return number >> amount
+    return ((number ^ sign) - sign) >> amount & width_mask
+
+
+def _is_shift_known(is64: bool, src: Scalar) -> bool:
+    """The amount is one number below the width. Source: verifier.c is_safe_to_compute_dst_reg_range."""
+    if is64:
+        return not src.mask and src.smin == src.smax and src.umin == src.umax and src.umax < 64
+    return not src.mask & M32 and src.s32_min == src.s32_max and src.u32_min == src.u32_max and src.umax < 32
+
+
+def _add(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """Unsigned ends stay good if both wrap or neither does; signed ends if neither does."""
+    value, mask = tnum.add(dst.value, dst.mask, src.value, src.mask)
+    s32_min, s32_max = dst.s32_min + src.s32_min, dst.s32_max + src.s32_max
+    if s32_min < S32_MIN or s32_max > S32_MAX or s32_min > S32_MAX or s32_max < S32_MIN:
+        s32_min, s32_max = S32_MIN, S32_MAX
+    u32_min, u32_max = dst.u32_min + src.u32_min, dst.u32_max + src.u32_max
+    if u32_min <= M32 < u32_max:
+        u32_min, u32_max = 0, M32
+    u32_min &= M32
+    u32_max &= M32
+    if not is64:
+        return _zext(value, mask, s32_min, s32_max, u32_min, u32_max)
+    smin, smax = dst.smin + src.smin, dst.smax + src.smax
+    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
+        smin, smax = S64_MIN, S64_MAX
+    umin, umax = dst.umin + src.umin, dst.umax + src.umax
+    if umin <= M64 < umax:
+        umin, umax = 0, M64
+    return sync(value, mask, smin, smax, umin & M64, umax & M64, s32_min, s32_max, u32_min, u32_max)
+
+
+def _sub(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    value, mask = tnum.sub(dst.value, dst.mask, src.value, src.mask)
+    s32_min, s32_max = dst.s32_min - src.s32_max, dst.s32_max - src.s32_min
+    if s32_min < S32_MIN or s32_max > S32_MAX or s32_min > S32_MAX or s32_max < S32_MIN:
+        s32_min, s32_max = S32_MIN, S32_MAX
+    u32_min, u32_max = dst.u32_min - src.u32_max, dst.u32_max - src.u32_min
+    if u32_min < 0 <= u32_max:
+        u32_min, u32_max = 0, M32
+    u32_min &= M32
+    u32_max &= M32
+    if not is64:
+        return _zext(value, mask, s32_min, s32_max, u32_min, u32_max)
+    smin, smax = dst.smin - src.smax, dst.smax - src.smin
+    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
+        smin, smax = S64_MIN, S64_MAX
+    umin, umax = dst.umin - src.umax, dst.umax - src.umin
+    if umin < 0 <= umax:
+        umin, umax = 0, M64
+    return sync(value, mask, smin, smax, umin & M64, umax & M64, s32_min, s32_max, u32_min, u32_max)
+
+
+def _neg(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    return _sub(is64, ZERO, src)
+
+
+def _mul(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """Ends are products of ends, the signed ones the least and greatest of four, as long as none overflows."""
+    u32_min, u32_max = dst.u32_min * src.u32_min, dst.u32_max * src.u32_max
+    if u32_max > M32 or u32_min > M32:
+        u32_min, u32_max = 0, M32
+    s32_min, s32_max = _signed_product(dst.s32_min, dst.s32_max, src.s32_min, src.s32_max, S32_MIN, S32_MAX)
+    if not is64:
+        value, mask = tnum.mul(dst.value & M32, dst.mask & M32, src.value & M32, src.mask & M32)
+        return _zext(value, mask, s32_min, s32_max, u32_min, u32_max)
+    value, mask = tnum.mul(dst.value, dst.mask, src.value, src.mask)
+    umin, umax = dst.umin * src.umin, dst.umax * src.umax
+    if umax > M64 or umin > M64:
+        umin, umax = 0, M64
+    smin, smax = _signed_product(dst.smin, dst.smax, src.smin, src.smax, S64_MIN, S64_MAX)
+    return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+
+
+def _signed_product(a_min: int, a_max: int, b_min: int, b_max: int, least: int, greatest: int) -> tuple[int, int]:
+    products = (a_min * b_min, a_min * b_max, a_max * b_min, a_max * b_max)
+    low, high = min(products), max(products)
+    return (least, greatest) if low < least or high > greatest else (low, high)
+
+
+def _and(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """At least the known ones, at most the smaller operand."""
+    value, mask = tnum.and_(dst.value, dst.mask, src.value, src.mask)
+    return _bitwise(is64, src, value, mask, value & M32, min(dst.u32_max, src.u32_max), value, min(dst.umax, src.umax))
+
+
+def _or(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """At least the larger operand, at most all bits that may be set."""
+    value, mask = tnum.or_(dst.value, dst.mask, src.value, src.mask)
+    most = value | mask
+    return _bitwise(is64, src, value, mask, max(dst.u32_min, src.u32_min), most & M32, max(dst.umin, src.umin), most)
+
+
+def _xor(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """What the bits say."""
+    value, mask = tnum.xor(dst.value, dst.mask, src.value, src.mask)
+    most = value | mask
+    return _bitwise(is64, src, value, mask, value & M32, most & M32, value, most)
+
+
+def _bitwise(
+    is64: bool, src: Scalar, value: int, mask: int, u32_min: int, u32_max: int, umin: int, umax: int
+) -> Scalar:
+    """Signed ranges of a bitwise result are its unsigned ones, unless those cross the signed cut."""
+    if not mask & M32 and not src.mask & M32:
+        u32_min = u32_max = value & M32
+    s32_min, s32_max = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
+    if s32_min > s32_max:
+        s32_min, s32_max = S32_MIN, S32_MAX
+    if not is64:
+        return _zext(value, mask, s32_min, s32_max, u32_min, u32_max)
+    smin, smax = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
+    if smin > smax:
+        smin, smax = S64_MIN, S64_MAX
+    return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+
+
+def _zext_of_bits(value: int, mask: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int) -> Scalar:
+    """`_zext` after the 32-bit ranges were narrowed by the bits."""
+    _, _, _, _, s32_min, s32_max, u32_min, u32_max = _from_bits(
+        value, mask, S64_MIN, S64_MAX, 0, M64, s32_min, s32_max, u32_min, u32_max
+    )
+    return _zext(value, mask, s32_min, s32_max, u32_min, u32_max)
+
+
+def _lsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """Unsigned ends shift along while no set bit can leave; signed ones are lost but for the idiom ``<<= 32``."""
+    amount = src.u32_min
+    if amount > 31 or dst.u32_max > 1 << 31 - amount:
+        u32_min, u32_max = 0, M32
+    else:
+        u32_min, u32_max = dst.u32_min << amount, dst.u32_max << amount
+    if not is64:
+        value, mask = tnum.lshift(dst.value & M32, dst.mask & M32, amount)
+        return _zext_of_bits(value & M32, mask & M32, S32_MIN, S32_MAX, u32_min, u32_max)
+    value, mask = tnum.lshift(dst.value, dst.mask, amount)
+    if dst.umax > 1 << 63 - amount:
+        umin, umax = 0, M64
+    else:
+        umin, umax = dst.umin << amount, dst.umax << amount
+    smin, smax = (dst.s32_min << 32, dst.s32_max << 32) if amount == 32 else (S64_MIN, S64_MAX)
+    return sync(value, mask, smin, smax, umin, umax, S32_MIN, S32_MAX, u32_min, u32_max)
+
+
+def _rsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """Unsigned ends shift along; the signed ones follow from them."""
+    amount = src.u32_min
+    if not is64:
+        value, mask = tnum.rshift(dst.value & M32, dst.mask & M32, amount)
+        return _zext_of_bits(value, mask, S32_MIN, S32_MAX, dst.u32_min >> amount, dst.u32_max >> amount)
+    value, mask = tnum.rshift(dst.value, dst.mask, amount)
+    return sync(value, mask, S64_MIN, S64_MAX, dst.umin >> amount, dst.umax >> amount, S32_MIN, S32_MAX, 0, M32)
+
+
+def _arsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
+    """Signed ends shift along; the unsigned ones follow from them and the bits."""
+    amount = src.u32_min
+    if not is64:
+        value, mask = tnum.arshift(dst.value, dst.mask, amount, 32)
+        return _zext_of_bits(value, mask, dst.s32_min >> amount, dst.s32_max >> amount, 0, M32)
+    value, mask = tnum.arshift(dst.value, dst.mask, amount, 64)
+    return sync(value, mask, dst.smin >> amount, dst.smax >> amount, 0, M64, S32_MIN, S32_MAX, 0, M32)
+
+
+_RULES = {
+    Alu.ADD: _add,
+    Alu.SUB: _sub,
+    Alu.NEG: _neg,
+    Alu.MUL: _mul,
+    Alu.AND: _and,
+    Alu.OR: _or,
+    Alu.XOR: _xor,
+    Alu.LSH: _lsh,
+    Alu.RSH: _rsh,
+    Alu.ARSH: _arsh,
+}
+"""Operations whose result is followed; all others give an unknown."""
+
+_SHIFTS = frozenset({Alu.LSH, Alu.RSH, Alu.ARSH})
+
+
+def fork(op: Alu, dst: Scalar, src: Scalar) -> tuple[Scalar, Scalar] | None:
+    """Where the kernel explores AND and OR twice: dst is known to be 0 or -1 and src is a constant.
+
+    The pattern is a mask made by an arithmetic shift (``r s>>= 63; r &= K``). Gives (dst of the path that is pushed and
+    later executes this instruction again: 0, dst with which the current path goes on: -1), or None. Either 64-bit or
+    only the low half may be 0 or -1; in the second case the high half keeps what was known.
+    Source: verifier.c maybe_fork_scalars (6.12.117 and 6.18.44; not in 6.18.0).
+    """
+    if src.mask or (op != Alu.AND and op != Alu.OR):
+        return None
+    if dst.smin == -1 and dst.smax == 0:
+        return ZERO, const(-1)
+    if dst.s32_min == -1 and dst.s32_max == 0:
+        return _with_low_half(dst, 0), _with_low_half(dst, M32)
+    return None
+
+
+def _with_low_half(scalar: Scalar, low: int) -> Scalar:
+    value, mask = tnum.with_subreg(scalar.value, scalar.mask, low, 0)
+    signed = (low ^ _B31) - _B31
+    return Scalar(value, mask, scalar.smin, scalar.smax, scalar.umin, scalar.umax, signed, signed, low, low)
+
+
+def pointer_offset(is_add: bool, pointer: Scalar, amount: Scalar) -> Scalar:
+    """The variable offset of ``pointer + amount`` or ``pointer - amount``; its 32-bit views are not followed.
+
+    Unlike numbers, any end that wraps loses both ends of its view. Source: verifier.c adjust_ptr_min_max_vals.
+    """
+    p, a = pointer, amount
+    if is_add:
+        value, mask = tnum.add(p.value, p.mask, a.value, a.mask)
+        smin, smax, umin, umax = p.smin + a.smin, p.smax + a.smax, p.umin + a.umin, p.umax + a.umax
+    else:
+        value, mask = tnum.sub(p.value, p.mask, a.value, a.mask)
+        smin, smax, umin, umax = p.smin - a.smax, p.smax - a.smin, p.umin - a.umax, p.umax - a.umin
+    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
+        smin, smax = S64_MIN, S64_MAX
+    if umin < 0 or umax > M64:
+        umin, umax = 0, M64
+    return sync(value, mask, smin, smax, umin, umax, S32_MIN, S32_MAX, 0, M32)
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def _signed_text(number: int) -> str:
+    return str(number) if -0x8000 <= number <= 0x7FFF else f"0x{number & M64:x}"
+
+
+def _unsigned_text(number: int) -> str:
+    return str(number) if number <= 0xFFFF else f"0x{number:x}"
+
+
+def format_ranges(scalar: Scalar) -> str:
+    """``smin=0,smax=umax=255,var_off=(0x0; 0xff)``: what is not the widest, equal numbers of like kind joined by ``=``.
+
+    Source: kernel/bpf/log.c print_scalar_ranges and the end of print_reg_state.
+    """
+    s = scalar
+    rows = [
+        ("smin", s.smin & M64, s.smin != S64_MIN),
+        ("smax", s.smax & M64, s.smax != S64_MAX),
+        ("umin", s.umin, s.umin != 0),
+        ("umax", s.umax, s.umax != M64),
+        ("smin32", _joined32(s.s32_min), s.s32_min != S32_MIN),
+        ("smax32", _joined32(s.s32_max), s.s32_max != S32_MAX),
+        ("umin32", s.u32_min, s.u32_min != 0),
+        ("umax32", s.u32_max, s.u32_max != M32),
+    ]
+    parts = []
+    for index, (name, number, is_shown) in enumerate(rows):
+        if not is_shown:
+            continue
+        is_negative = name[0] == "s" and number >= _B63
+        names = name + "="
+        for later in range(index + 2, 8, 2):
+            other, other_number, other_shown = rows[later]
+            if other_shown and other_number == number and (other[0] == "s" and other_number >= _B63) == is_negative:
+                rows[later] = (other, other_number, False)
+                names += other + "="
+        parts.append(names + (_signed_text((number ^ _B63) - _B63) if name[0] == "s" else _unsigned_text(number)))
+    if s.mask != M64 or s.value:
+        parts.append(f"var_off={tnum.format_tnum(s.value, s.mask)}")
+    return ",".join(parts)
+
+
+def _joined32(number: int) -> int:
+    """A signed 32-bit end as the log compares it: sign-extended if it prints as a decimal, else zero-extended."""
+    return number & M64 if -0x8000 <= number <= 0x7FFF else number & M32
+
+
+def format_scalar(scalar: Scalar, attributes: str = "", is_precise: bool = False) -> str:
+    """The kernel log's text of a number: ``42``, ``scalar()``, ``scalar(id=1,umax=255,var_off=(0x0; 0xff))``.
+
+    ``attributes`` goes first inside the parentheses (``id=1``, ``id=1+4``). Source: kernel/bpf/log.c print_reg_state.
+    """
+    prefix = "P" if is_precise else ""
+    if not scalar.mask:
+        return prefix + _signed_text(scalar.signed_value)
+    inside = format_ranges(scalar)
+    return f"{prefix}scalar({attributes}{',' if attributes and inside else ''}{inside})"
