@@ -3,12 +3,12 @@
     if r1 < r2 goto T        decide(JLT, r1, r2)      True: only T; False: only the fall-through; None: both
                              refine(JLT, r1, r2)      T: r1.umax <= r2.umax - 1, ...    fall-through: r1 >= r2
 
-Only the view that the operator compares is narrowed (u64, s64, u32 or s32); `sync` carries it to the others. An outcome that
-cannot happen may still be explored when `decide` cannot tell; its views then contradict each other, and `settle` forgets the
-ranges, as the kernel does.
+Only the view that the operator compares is narrowed (u64, s64, u32 or s32); `sync` carries it to the others. An outcome
+that cannot happen may still be explored when `decide` cannot tell; its views then contradict each other, and `settle`
+forgets the ranges, as the kernel does.
 
-Soundness: `decide` is True or False only if all concrete pairs agree; for each pair, the side taken keeps both numbers. Checked
-exhaustively on small widths in tests/verifier/test_branch*.py.
+Soundness: `decide` is True or False only if all concrete pairs agree; for each pair, the side taken keeps both numbers.
+Checked exhaustively on small widths in tests/verifier/test_branch*.py.
 
 Source: Linux 6.18 kernel/bpf/verifier.c (is_scalar_branch_taken, reg_set_min_max, regs_refine_cond_op), as facts.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from toolchain.isa.opcodes import Jmp
 from toolchain.verifier import tnum
-from toolchain.verifier.scalar import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, Scalar, settle, sync
+from toolchain.verifier.scalar import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, Scalar, resync, settle, sync
 
 Pair = tuple[Scalar, Scalar]
 
@@ -139,8 +139,8 @@ def refine_same(op: Jmp, is64: bool, reg: Scalar) -> tuple[Scalar, Scalar]:
             else _with_s32(reg, _wrap32(reg.s32_min + 1), _wrap32(reg.s32_max - 1))
         )
     else:
-        holds = _resync(reg)
-    return settle(_resync(holds)), settle(_resync(_resync(reg)))
+        holds = resync(reg)
+    return settle(resync(holds)), settle(resync(resync(reg)))
 
 
 def _holds(op: Jmp, is64: bool, a: Scalar, b: Scalar) -> Pair:
@@ -196,7 +196,7 @@ def _unequal(is64: bool, a: Scalar, b: Scalar) -> Pair:
     width = M64 if is64 else M32
     if b.mask & width:
         if a.mask & width:
-            return _resync(a), _resync(b)
+            return resync(a), resync(b)
         second, first = _unequal(is64, b, a)
         return first, second
     number = b.value & width
@@ -207,13 +207,13 @@ def _unequal(is64: bool, a: Scalar, b: Scalar) -> Pair:
         smin = _wrap64(a.smin + 1) if a.smin == signed else a.smin
         smax = _wrap64(a.smax - 1) if a.smax == signed else a.smax
         cut = sync(a.value, a.mask, smin, smax, umin, umax, a.s32_min, a.s32_max, a.u32_min, a.u32_max)
-        return cut, _resync(b)
+        return cut, resync(b)
     signed = _wrap32(number)
     u32_min = a.u32_min + 1 & M32 if a.u32_min == number else a.u32_min
     u32_max = a.u32_max - 1 & M32 if a.u32_max == number else a.u32_max
     s32_min = _wrap32(a.s32_min + 1) if a.s32_min == signed else a.s32_min
     s32_max = _wrap32(a.s32_max - 1) if a.s32_max == signed else a.s32_max
-    return sync(a.value, a.mask, a.smin, a.smax, a.umin, a.umax, s32_min, s32_max, u32_min, u32_max), _resync(b)
+    return sync(a.value, a.mask, a.smin, a.smax, a.umin, a.umax, s32_min, s32_max, u32_min, u32_max), resync(b)
 
 
 def _refine_set(is64: bool, a: Scalar, b: Scalar) -> tuple[Pair, Pair]:
@@ -224,7 +224,7 @@ def _refine_set(is64: bool, a: Scalar, b: Scalar) -> tuple[Pair, Pair]:
     width = M64 if is64 else M32
     if b.mask & width:
         if a.mask & width:
-            unchanged = _resync(a), _resync(b)
+            unchanged = resync(a), resync(b)
             return unchanged, unchanged
         (b_taken, a_taken), (b_fallen, a_fallen) = _refine_set(is64, b, a)
         return (a_taken, b_taken), (a_fallen, b_fallen)
@@ -235,7 +235,7 @@ def _refine_set(is64: bool, a: Scalar, b: Scalar) -> tuple[Pair, Pair]:
         taken = _with_bits(a, value, mask)
     value, mask = a.value & ~bits, a.mask & ~bits
     fallen = sync(value, mask, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
-    return (_resync(taken), _resync(b)), (fallen, _resync(b))
+    return (resync(taken), resync(b)), (fallen, resync(b))
 
 
 def _wrap64(number: int) -> int:
@@ -244,12 +244,6 @@ def _wrap64(number: int) -> int:
 
 def _wrap32(number: int) -> int:
     return ((number & M32) ^ 1 << 31) - (1 << 31)
-
-
-def _resync(s: Scalar) -> Scalar:
-    if not s.mask and s.umin == s.umax:
-        return s
-    return sync(s.value, s.mask, s.smin, s.smax, s.umin, s.umax, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
 
 
 def _with_bits(s: Scalar, value: int, mask: int) -> Scalar:

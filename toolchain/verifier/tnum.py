@@ -10,7 +10,7 @@ Soundness of a transfer function f: for all concrete x in a and y in b, ``x op y
 ``value``, the largest ``value | mask`` (unsigned).
 
 Everything here is a pure function of integers and returns a new pair; nothing loops but ``mul`` (at most 64 rounds).
-Arguments are pairs spelt out (av, am, bv, bm), because in the hot loop a call with four integers is cheaper than two tuples.
+Arguments are pairs spelt out (av, am, bv, bm), because a call with four integers is cheaper than with two tuples.
 
 Source: the abstraction and the precision of each operator follow Linux kernel/bpf/tnum.c (6.18); the multiplication is
 the bitwise union form of 6.18, which 6.12 does not have yet.
@@ -123,7 +123,7 @@ def mul(av: int, am: int, bv: int, bm: int) -> Tnum:
 
 
 def intersect(av: int, am: int, bv: int, bm: int) -> Tnum:
-    """What both say. Where they contradict each other the bit becomes a known 1, as in the kernel (no value is left then)."""
+    """What both say. Where they contradict each other the bit becomes a known 1, as in the kernel: no value is left."""
     mask = am & bm
     return (av | bv) & ~mask, mask
 
@@ -171,7 +171,7 @@ def is_aligned(value: int, mask: int, size: int) -> bool:
 
 
 def format_tnum(value: int, mask: int) -> str:
-    """The kernel's text: ``(0x0; 0xff)``, or the number where all bits are known. Source: kernel/bpf/log.c tnum_strn."""
+    """The kernel's text: ``(0x0; 0xff)``, or the number where all bits are known. Source: log.c tnum_strn."""
     if not mask:
         return str(value) if value <= 0xFFFF else f"0x{value:x}"
     return f"(0x{value:x}; 0x{mask:x})"
