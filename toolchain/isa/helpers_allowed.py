@@ -127,7 +127,7 @@ HELPER_SETS: dict[str, HelperSet] = {
         redirect skb_get_tunnel_opt skb_set_tunnel_opt skb_change_tail csum_update set_hash_invalid
         skb_change_head lwt_push_encap csum_level""",
     ),
-    "lwt_seg6local": HelperSet(("lwt_out",), "-skb_pull_data lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action"),
+    "lwt_seg6local": HelperSet(("lwt_out",), "lwt_seg6_store_bytes lwt_seg6_adjust_srh lwt_seg6_action"),
     "sk_reuseport": HelperSet(
         ("base",),
         """skb_load_bytes get_socket_cookie=get_socket_ptr_cookie skb_load_bytes_relative sk_select_reuseport
