@@ -188,6 +188,12 @@ class ObjectError(ToolchainError):
     code = "object"
 
 
+class CaptureError(ToolchainError):
+    """A file that is not a packet capture, or a broken one. ``where`` is a FilePlace."""
+
+    code = "capture"
+
+
 class LinkError(ToolchainError):
     """A symbol, call, relocation or type that cannot be resolved."""
 

@@ -126,7 +126,7 @@ def bind(
     paths, view, machine = paths or {}, view or PinView(), machine or Machine()
     bindings: dict[str, MapBinding] = {}
     differences: list[Difference] = []
-    for program, spec in ((program, spec) for program in programs for spec in program.maps):
+    for program, spec in ((each, spec) for each in programs for spec in each.maps):
         if spec.name in bindings:
             continue
         declared, path = normalised(spec, machine), paths.get(spec.name, "")

@@ -1,0 +1,260 @@
+"""load: the one place that orders effects.
+
+    link            pure     every selected program, or all their faults
+    look at pins    reads    a PinView of the paths that the maps ask for
+    bind            pure     PinConflict changes nothing
+    verify          pure     every program, before anything exists (the kernel judges for itself, at ``load programs``)
+    create maps     unpinned; data maps filled and frozen
+    load programs   handles, still invisible
+    publish         all pins or none; who lost a race starts over at ``look at pins``
+
+Until ``publish`` everything made lives by its handles alone: a failure, or kill -9, leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, cast
+
+from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
+from toolchain.isa.program_types import ProgType
+from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, pin_paths
+from toolchain.loader.link import link_all
+from toolchain.loader.publish import LostRace, MapPin, get_or_none, publish, require_free
+from toolchain.spec.maps import MapSpec
+from toolchain.spec.objects import ObjectSpec
+from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, Runtime
+from toolchain.spec.stages import BindAction, BoundProgram, LinkedProgram, VerifiedProgram
+
+if TYPE_CHECKING:
+    from toolchain.btf import Btf
+
+ATTEMPTS = 100
+"""Races that one load may lose before it gives up; each lost race means that somebody else's load succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What to load of an object, and how.
+
+    ``map_paths``: map name -> pin path, before all else. ``pin``: the one program's pin, or a directory when several
+    programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made.
+    """
+
+    programs: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    prog_type: ProgType | None = None
+    map_paths: Mapping[str, str] = field(default_factory=dict)
+    layout: PinLayout = PinLayout.TC
+    on_mismatch: OnMismatch = OnMismatch.FAIL
+    pin: str = ""
+    is_published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProgram:
+    """A program in a runtime. ``pin`` is '' where it has none."""
+
+    handle: ProgHandle
+    program: LinkedProgram
+    pin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMap:
+    """A map of the loaded programs. ``pin`` is '' where it has none."""
+
+    handle: MapHandle
+    spec: MapSpec
+    pin: str = ""
+    is_reused: bool = False
+
+
+class Loaded:
+    """What a load made and uses. Owns: every handle; ``close`` or the end of a ``with`` block releases them."""
+
+    def __init__(self, programs: Sequence[LoadedProgram], maps: Sequence[LoadedMap], stack: ExitStack) -> None:
+        self.programs = tuple(programs)
+        self.maps = tuple(maps)
+        self._stack = stack
+
+    def close(self) -> None:
+        """Close the handles: what is not pinned goes."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None) -> Loaded:
+    """Load the selected programs of an object.
+
+    Raises: LinkError, PinConflict, Rejected, Unsupported, LoadError, PinError, RuntimeUnavailable; whichever it is,
+    nothing was changed.
+    """
+    options = options or LoadOptions()
+    linked = link_all(obj, options.programs, options.sections, options.prog_type)
+    paths = pin_paths(
+        (spec for program in linked for spec in program.maps), options.layout, options.map_paths, obj.sha1
+    )
+    pins = program_pins(linked, options.pin) if options.is_published else {}
+    for path in pins.values():
+        require_free(runtime, path)
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(LostRace):
+            return _attempt(runtime, obj.btf, linked, paths, pins, options)
+    raise LoadError(f"lost the race for a pin {ATTEMPTS} times", errno.EAGAIN)
+
+
+def program_pins(linked: Sequence[LinkedProgram], pin: str) -> dict[str, str]:
+    """Program name -> pin: ``pin`` itself for one program, a name below it for several."""
+    if not pin:
+        return {}
+    if len(linked) == 1:
+        return {linked[0].name: pin}
+    return {each.name: f"{pin.rstrip('/')}/{each.name.replace('.', '_')}" for each in linked}
+
+
+def _attempt(
+    runtime: Runtime,
+    btf: Btf | None,
+    linked: Sequence[LinkedProgram],
+    paths: Mapping[str, str],
+    pins: Mapping[str, str],
+    options: LoadOptions,
+) -> Loaded:
+    with ExitStack() as stack:
+        found = {path: handle for path in paths.values() if (handle := _held(stack, get_or_none(runtime, path)))}
+        bound = bind(linked, paths, view_of(found), options.on_mismatch, this_machine())
+        ready = verify_all(bound) if runtime.takes_verified else bound
+        maps = _make_maps(runtime, btf, bound, found, stack, options.is_published)
+        programs = [_load_program(runtime, each, maps, pins, stack) for each in ready]
+        if options.is_published:
+            publish(
+                runtime,
+                [_map_pin(each, found) for each in maps.values() if each.pin],
+                [(each.handle, each.pin) for each in programs if each.pin],
+            )
+        return Loaded(programs, list(maps.values()), stack.pop_all())
+
+
+def view_of(handles: Mapping[str, Handle]) -> PinView:
+    """What the handles found at some paths are, as a value."""
+    maps: dict[str, MapInfo] = {}
+    others: dict[str, str] = {}
+    for path, handle in handles.items():
+        info = handle.info()  # type: ignore[attr-defined]
+        if isinstance(info, MapInfo):
+            maps[path] = info
+        else:
+            others[path] = "prog"
+    return PinView(maps, others)
+
+
+def verify_all(bound: Sequence[BoundProgram]) -> list[VerifiedProgram]:
+    """Every program verified. Raises the first refusal, with those of all programs as its faults."""
+    from toolchain.verifier import verify
+
+    verified: list[VerifiedProgram] = []
+    faults: list[ToolchainError] = []
+    for each in bound:
+        try:
+            verified.append(verify(each))
+        except (Rejected, Unsupported) as error:
+            faults.append(error)
+    if faults:
+        faults.sort(key=lambda error: not isinstance(error, Rejected))
+        faults[0].faults = tuple(faults) if len(faults) > 1 else ()
+        raise faults[0]
+    return verified
+
+
+def this_machine() -> Machine:
+    """The numbers of this machine that definitions may leave open."""
+    return Machine(possible_cpus(), os.sysconf("SC_PAGE_SIZE"))
+
+
+def possible_cpus() -> int:
+    """How many CPUs this machine may ever have: the values of an element of a per-CPU map."""
+    try:
+        with open("/sys/devices/system/cpu/possible") as file:
+            return sum(
+                int(last or first) - int(first) + 1
+                for first, _, last in (part.partition("-") for part in file.read().split(","))
+            )
+    except (OSError, ValueError):
+        return os.cpu_count() or 1
+
+
+def _held(stack: ExitStack, handle: Handle | None) -> Handle | None:
+    return stack.enter_context(handle) if handle is not None else None
+
+
+def _make_maps(
+    runtime: Runtime,
+    btf: Btf | None,
+    bound: Sequence[BoundProgram],
+    found: Mapping[str, Handle],
+    stack: ExitStack,
+    is_published: bool,
+) -> dict[str, LoadedMap]:
+    """Every map of the programs, by name: the pinned one, or a new one that nobody else can see yet."""
+    maps: dict[str, LoadedMap] = {}
+    for binding in (binding for program in bound for binding in program.bindings):
+        spec = binding.spec
+        if spec.name in maps:
+            continue
+        if binding.action is BindAction.REUSE:
+            handle = cast(MapHandle, found[binding.pin_path])
+        else:
+            handle = stack.enter_context(_create_map(runtime, btf, spec))
+        is_reused = binding.action is BindAction.REUSE
+        pin = binding.pin_path if is_reused or is_published else ""
+        maps[spec.name] = LoadedMap(handle, spec, pin, is_reused)
+    return maps
+
+
+def _create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
+    """A new map, filled with its initial content and frozen where the spec says so."""
+    if spec.values:
+        raise Unsupported(f"initial values of a {spec.map_type.label} map", spec.where)
+    raw = b""
+    if spec.key_type_id or spec.value_type_id:
+        from toolchain.loader.map_btf import with_own_types
+
+        spec, raw = with_own_types(spec, btf)
+    handle = runtime.map_create(spec, raw)
+    try:
+        if spec.data is not None:
+            handle.update(bytes(4), spec.data)
+        if spec.is_frozen:
+            handle.freeze()
+    except BaseException:
+        handle.close()
+        raise
+    return handle
+
+
+def _load_program(
+    runtime: Runtime,
+    program: VerifiedProgram | BoundProgram,
+    maps: Mapping[str, LoadedMap],
+    pins: Mapping[str, str],
+    stack: ExitStack,
+) -> LoadedProgram:
+    linked = program.program
+    handle = runtime.prog_load(program, [maps[spec.name].handle for spec in linked.maps])
+    return LoadedProgram(stack.enter_context(handle), linked, pins.get(linked.name, ""))
+
+
+def _map_pin(loaded: LoadedMap, found: Mapping[str, Handle]) -> MapPin:
+    replaced = None if loaded.is_reused else cast("MapHandle | None", found.get(loaded.pin))
+    return MapPin(loaded.handle, loaded.pin, loaded.is_reused, replaced)

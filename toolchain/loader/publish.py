@@ -1,0 +1,178 @@
+"""publish: the moment at which a load becomes visible. Pins appear all or none, and never take another's place.
+
+    lock the pin root | every reused map is still the one that was bound   no: LostRace
+                      | no path is taken                                   a map's: LostRace; a program's: EEXIST
+                      | pin maps, then programs                            failure: take back what was pinned
+    unlock
+
+The lock (flock on the root directory) keeps other loaders of this kind out, so a pin that is taken back was seen by
+nobody. Tools that do not lock are met by the check and by pin(2)'s own EEXIST. Who lost a race binds again with what
+is pinned now. Maps go first: a loader killed in between leaves pinned maps, which the next load reuses, but never a
+pinned program whose maps nobody else can find.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError
+from toolchain.spec.runtime import Handle, MapHandle, ProgHandle, Runtime
+
+_UNAVAILABLE = {errno.ENOSPC: "free space there", errno.EROFS: "remount it writable", errno.EDQUOT: "raise the quota"}
+
+
+class LostRace(Exception):
+    """Somebody else pinned, replaced or removed a map since it was bound. Never leaves the loader."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapPin:
+    """A map and where it goes. ``replaced`` is the map whose pin it takes over, where that was asked for."""
+
+    handle: MapHandle
+    path: str
+    is_reused: bool = False
+    replaced: MapHandle | None = None
+
+
+def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[ProgHandle, str]]) -> None:
+    """Pin everything, or nothing.
+
+    Raises: LostRace, PinError with bpffs' errno, RuntimeUnavailable where the file system is full or read-only.
+    """
+    if not maps and not programs:
+        return
+    with _locked(runtime.pin_root), _undone_on_error() as undo:
+        for each in maps:
+            _check_map(runtime, each)
+        for _, path in programs:
+            require_free(runtime, path)
+        for each in maps:
+            if not each.is_reused:
+                _pin_map(runtime, each, undo)
+        for handle, path in programs:
+            _make_parents(runtime, path, undo)
+            _pin(runtime, handle, path)
+            undo.append(lambda path=path: runtime.unpin(path))  # type: ignore[misc]
+
+
+def require_free(runtime: Runtime, path: str) -> None:
+    """Raise the PinError that pinning to ``path`` would, if something is there."""
+    if get_or_none(runtime, path, closing=True):
+        raise PinError("pin exists", errno.EEXIST, PinPlace(path), f"remove it with 'bpf-load pin rm {path}'")
+
+
+def get_or_none(runtime: Runtime, path: str, closing: bool = False) -> Handle | None:
+    """What is pinned at ``path``; None where nothing is. ``closing``: only whether, the handle is closed at once."""
+    try:
+        handle = runtime.get(path)
+    except PinError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return None
+        raise
+    if closing:
+        handle.close()
+    return handle
+
+
+def _check_map(runtime: Runtime, pin: MapPin) -> None:
+    """Raise LostRace unless the path is as it was when the map was bound."""
+    expected = pin.handle.id if pin.is_reused else pin.replaced.id if pin.replaced else None
+    found = get_or_none(runtime, pin.path)
+    if found is not None:
+        with found:
+            if found.id == expected:
+                return
+    elif expected is None:
+        return
+    raise LostRace
+
+
+def _pin_map(runtime: Runtime, pin: MapPin, undo: list[Callable[[], None]]) -> None:
+    _make_parents(runtime, pin.path, undo)
+    old = pin.replaced
+    if old is not None:
+        _pin_over(runtime, pin.handle, pin.path)
+        undo.append(lambda: _pin_over(runtime, old, pin.path))
+        return
+    try:
+        _pin(runtime, pin.handle, pin.path)
+    except PinError as error:
+        if error.errno == errno.EEXIST and get_or_none(runtime, pin.path, closing=True):
+            raise LostRace from error
+        raise
+    undo.append(lambda: runtime.unpin(pin.path))
+
+
+def _pin_over(runtime: Runtime, handle: Handle, path: str) -> None:
+    """Pin under a name beside, then rename over the old pin: nobody sees the path empty."""
+    beside = f"{path[:200]}~{os.getpid()}"
+    _pin(runtime, handle, beside)
+    try:
+        os.rename(os.path.join(runtime.pin_root, beside), os.path.join(runtime.pin_root, path))
+    except OSError as error:
+        runtime.unpin(beside)
+        raise _pin_error("cannot replace the pin", path, error.errno or errno.EIO) from error
+
+
+def _pin(runtime: Runtime, handle: Handle, path: str) -> None:
+    try:
+        runtime.pin(handle, path)
+    except PinError as error:
+        if error.errno in _UNAVAILABLE:
+            raise _pin_error("cannot pin", path, error.errno) from error
+        raise
+
+
+def _make_parents(runtime: Runtime, path: str, undo: list[Callable[[], None]]) -> None:
+    """Make the directories above ``path``; those made are removed again if publishing fails."""
+    parts = path.strip("/").split("/")[:-1]
+    if any("." in part for part in parts):
+        raise PinError("directory name with a dot", errno.EPERM, PinPlace(path))
+    for depth in range(1, len(parts) + 1):
+        directory = os.path.join(runtime.pin_root, *parts[:depth])
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _pin_error("cannot make the directory", "/".join(parts[:depth]), error.errno or errno.EIO) from error
+        undo.append(lambda directory=directory: os.rmdir(directory))  # type: ignore[misc]
+
+
+def _pin_error(what: str, path: str, number: int) -> ToolchainError:
+    if number in _UNAVAILABLE:
+        return RuntimeUnavailable(what, number, PinPlace(path), f"{_UNAVAILABLE[number]}, or choose another --pin-root")
+    return PinError(what, number, PinPlace(path))
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """An exclusive flock on a directory; kept by nobody once the process ends, however it ends."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RuntimeUnavailable("cannot open the pin root", error.errno or errno.EIO, PinPlace(directory)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _undone_on_error() -> Iterator[list[Callable[[], None]]]:
+    """A list of actions that are run, last first, if the block fails. What is gone already need not be undone."""
+    undo: list[Callable[[], None]] = []
+    try:
+        yield undo
+    except BaseException:
+        for action in reversed(undo):
+            with contextlib.suppress(ToolchainError, OSError):
+                action()
+        raise
