@@ -5,16 +5,16 @@ One rule for each operation; each takes what is known of the operands to what is
 
     r1 in [0, 10], r2 in [5, 6]      r1 += r2      u64 [5, 16]      bits (0x0; 0x1f)
 
-32-bit forms use the low halves only and leave the high half zero. What is not followed becomes unknown: division, remainder,
-byte swaps, shifts by an amount that is not one number.
+32-bit forms use the low halves only and leave the high half zero. What is not followed becomes unknown: division,
+remainder, shifts by an amount that is not one number.
 
 Soundness: for all x in dst and y in src, the concrete result is in ``alu(...)``. The claim is checked exhaustively on
-small widths and by sampling on the whole width (tests/verifier/test_scalar*.py); the precision is the live kernel's, line by
-line of its log (tests/kernel/test_scalar_states.py).
+small widths and by sampling on the whole width (tests/verifier/test_scalar*.py); the precision is the live kernel's,
+line by line of its log (tests/kernel/test_scalar_states.py).
 
-Source: Linux 6.18 kernel/bpf/verifier.c (adjust_scalar_min_max_vals and what it calls, adjust_ptr_min_max_vals,
-check_alu_op), as facts. 6.12 differs: it forgets both unsigned ends where only the upper one overflows, multiplies
-non-negative ranges only, and does not follow negation.
+Source: Linux 6.18.44 kernel/bpf/verifier.c (adjust_scalar_min_max_vals and what it calls, adjust_ptr_min_max_vals,
+check_alu_op), as facts. 6.12 differs: it forgets both unsigned ends where any of them overflows, multiplies
+non-negative ranges only, and does not follow negation and byte swaps.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ from toolchain.verifier.scalar import (
     Scalar,
     const,
     narrow_by_bits,
+    only_member,
+    resync,
     settle,
     sext,
     sext32,
     sync,
+    truncate_to_size,
     with_low_half,
     zext32,
     zext_views,
@@ -50,8 +53,8 @@ def alu(op: Alu, is64: bool, dst: Scalar, src: Scalar, off: int = 0) -> Scalar:
     """The result of ``dst op= src`` on numbers; for MOV, of ``dst = src`` (``off`` 8, 16, 32: sign-extending).
 
     ``src`` is `const(imm)` for an immediate operand. NEG takes its operand in ``dst``. What becomes wholly unknown, as
-    in the kernel: DIV and MOD (signed ones too: ``off`` 1), END, and shifts by an amount that is not a constant below
-    the width.
+    in the kernel: DIV and MOD (signed ones too: ``off`` 1), and shifts by an amount that is not a constant below the
+    width. END is `swap_bytes`.
     The result's views agree with each other (`settle`).
     """
     if op == Alu.MOV:
@@ -197,18 +200,25 @@ def _xor(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
 def _bitwise(
     is64: bool, src: Scalar, value: int, mask: int, u32_min: int, u32_max: int, umin: int, umax: int
 ) -> Scalar:
-    """Signed ranges of a bitwise result are its unsigned ones, unless those cross the signed cut."""
+    """Signed ranges of a bitwise result are its unsigned ones, unless those cross the signed cut.
+
+    The 32-bit form, too, first narrows the whole register by its bits; the cut to the low half comes last.
+    """
     if not mask & M32 and not src.mask & M32:
         u32_min = u32_max = value & M32
     s32_min, s32_max = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
     if s32_min > s32_max:
         s32_min, s32_max = S32_MIN, S32_MAX
-    if not is64:
-        return zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
     smin, smax = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
     if smin > smax:
         smin, smax = S64_MIN, S64_MAX
-    return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+    if is64:
+        return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+    _, _, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
+        value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+    )
+    only = only_member(value, mask, umin, umax)
+    return const(only & M32) if only >= 0 else zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
 
 
 def _zext_of_bits(value: int, mask: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int) -> Scalar:
@@ -290,6 +300,19 @@ def fork(op: Alu, dst: Scalar, src: Scalar) -> tuple[Scalar, Scalar] | None:
     if dst.s32_min == -1 and dst.s32_max == 0:
         return with_low_half(dst, 0), with_low_half(dst, M32)
     return None
+
+
+def swap_bytes(scalar: Scalar, width: int, is_swapped: bool) -> Scalar:
+    """The low ``width`` bits (16, 32, 64), bytes in reverse order if ``is_swapped``, the rest zero: END and bswap.
+
+    On the little-endian machine modelled, ``be`` and ``bswap`` swap and ``le`` only cuts.
+    Source: verifier.c scalar_byte_swap of 6.18.44 (6.18.0 and 6.12.117 forget the number).
+    """
+    s = scalar
+    if is_swapped:
+        value, mask = tnum.swap_bytes(s.value, s.mask, width >> 3)
+        s = Scalar(value, mask, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
+    return settle(truncate_to_size(s, width >> 3) if width < 64 else resync(s))
 
 
 def pointer_offset(is_add: bool, pointer: Scalar, amount: Scalar) -> Scalar:

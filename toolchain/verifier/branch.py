@@ -126,21 +126,27 @@ def refine_same(op: Jmp, is64: bool, reg: Scalar) -> tuple[Scalar, Scalar]:
 
     The kernel narrows the one register twice. Source: verifier.c check_cond_jmp_op, where both pointers are equal.
     """
+    holds = _holds_same(op, is64, reg)
+    return holds, holds if op == Jmp.JSET else _holds_same(REVERSE[op], is64, reg)
+
+
+def _holds_same(op: Jmp, is64: bool, reg: Scalar) -> Scalar:
+    """The register where ``reg op reg`` is "true": a strict comparison cuts both ends, others teach nothing."""
     if op in (Jmp.JLT, Jmp.JGT):
-        holds = (
+        reg = (
             _with_u64(reg, reg.umin + 1 & M64, reg.umax - 1 & M64)
             if is64
             else _with_u32(reg, reg.u32_min + 1 & M32, reg.u32_max - 1 & M32)
         )
     elif op in (Jmp.JSLT, Jmp.JSGT):
-        holds = (
+        reg = (
             _with_s64(reg, _wrap64(reg.smin + 1), _wrap64(reg.smax - 1))
             if is64
             else _with_s32(reg, _wrap32(reg.s32_min + 1), _wrap32(reg.s32_max - 1))
         )
     else:
-        holds = resync(reg)
-    return settle(resync(holds)), settle(resync(resync(reg)))
+        reg = resync(reg)
+    return settle(resync(reg))
 
 
 def _holds(op: Jmp, is64: bool, a: Scalar, b: Scalar) -> Pair:

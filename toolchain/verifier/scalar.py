@@ -17,7 +17,7 @@ with the kernel's log (and equal pruning decisions) needs the same result, not m
 Scalars are values: nothing changes one once it is made. Constants -256..256 and the plain unknowns are shared, so that
 pruning can begin with ``is``.
 
-Source: Linux 6.18 kernel/bpf/verifier.c (reg_bounds_sync and what it calls, coerce_reg_to_size and its kin) and
+Source: Linux 6.18.44 kernel/bpf/verifier.c (reg_bounds_sync and what it calls, coerce_reg_to_size and its kin) and
 kernel/bpf/log.c (print_scalar_ranges), as facts.
 """
 
@@ -193,6 +193,9 @@ def sync(
     smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
         value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
     )
+    only = only_member(value, mask, umin, umax)
+    if only >= 0:
+        return const(only)
     for _ in range(3):
         before = (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
         s32_min, s32_max, u32_min, u32_max = _deduce32(smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
@@ -209,6 +212,9 @@ def sync(
     smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
         value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
     )
+    only = only_member(value, mask, umin, umax)
+    if only >= 0:
+        return const(only)
     if not mask and umin == umax == value and u32_min == u32_max and s32_min == s32_max and smin == smax:
         return const(value)
     return Scalar(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
@@ -239,6 +245,19 @@ def narrow_by_bits(
     s32_min = max(s32_min, ((low | mask & _B31) ^ _B31) - _B31)
     s32_max = min(s32_max, ((low | mask & S32_MAX) ^ _B31) - _B31)
     return smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+
+
+def only_member(value: int, mask: int, umin: int, umax: int) -> int:
+    """The one number of the tnum in umin..umax, -1 where there are several (or the tnum is a constant anyway).
+
+    Source: verifier.c __update_reg64_bounds of 6.18.44 (not in 6.18.0, not in 6.12.117).
+    """
+    above = tnum.step(value, mask, umin)
+    if umin & ~mask == value:
+        return umin if above > umax else -1
+    if above == value | mask or (above <= umax and tnum.step(value, mask, above) > umax):
+        return above
+    return -1
 
 
 def _deduce32(
@@ -379,7 +398,7 @@ def violation_text(scalar: Scalar, context: str) -> str:
         return ""
     s = scalar
     return (
-        f"REG INVARIANTS VIOLATION ({context}): {reason} u64=[0x{s.umin:x}, 0x{s.umax:x}] "
+        f"verifier bug: REG INVARIANTS VIOLATION ({context}): {reason} u64=[0x{s.umin:x}, 0x{s.umax:x}] "
         f"s64=[0x{s.smin & M64:x}, 0x{s.smax & M64:x}] u32=[0x{s.u32_min:x}, 0x{s.u32_max:x}] "
         f"s32=[0x{s.s32_min & M32:x}, 0x{s.s32_max & M32:x}] var_off=(0x{s.value:x}, 0x{s.mask:x})"
     )
@@ -463,7 +482,7 @@ def sext(scalar: Scalar, size: int) -> Scalar:
 
 
 def sext32(scalar: Scalar, size: int) -> Scalar:
-    """The low ``size`` bytes (1 or 2) sign-extended to 32, then zero-extended to 64. Source: coerce_subreg_to_size_sx."""
+    """The low ``size`` bytes (1 or 2) sign-extended to 32, then zero-extended. Source: coerce_subreg_to_size_sx."""
     s = scalar
     bits = size * 8
     top = 1 << bits - 1

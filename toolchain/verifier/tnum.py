@@ -155,6 +155,33 @@ def cast(value: int, mask: int, size: int) -> Tnum:
     return value & low, mask & low
 
 
+def swap_bytes(value: int, mask: int, size: int) -> Tnum:
+    """The low ``size`` bytes in reverse order, the rest known 0."""
+    value, mask = cast(value, mask, size)
+    return (
+        int.from_bytes(value.to_bytes(size, "little"), "big"),
+        int.from_bytes(mask.to_bytes(size, "little"), "big"),
+    )
+
+
+def step(value: int, mask: int, number: int) -> int:
+    """The least member above ``number``; the greatest member where there is none.
+
+    Members are ``value`` plus a subset of ``mask``. To count up within the subset, all positions outside of it are filled
+    with ones, so that the carry runs through them; so are those below the highest stray bit of ``number``: members differ
+    from it there already.
+    """
+    greatest = value | mask
+    if number >= greatest:
+        return greatest
+    if number < value:
+        return value
+    above = number - value
+    stray = above & ~mask
+    filled = above | ~mask & M64 | (1 << stray.bit_length()) - 1
+    return value | (filled + 1) & mask
+
+
 def subreg(value: int, mask: int) -> Tnum:
     """The low 32 bits, the rest known 0."""
     return value & M32, mask & M32
