@@ -1,0 +1,101 @@
+/*
+ * Machines, and runs of a program on them: a batch goes through its packets without coming back to the caller.
+ */
+#define _GNU_SOURCE
+#include "state.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine)
+{
+    struct vm_machine *made = calloc(1, sizeof(*made));
+
+    *machine = NULL;
+    if (!made)
+        return VM_NO_MEMORY;
+    if (seed == 0 && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+        seed = clock_ns(CLOCK_MONOTONIC);
+    made->random = seed ? seed : 1;
+    made->state.machine = made;
+    *machine = made;
+    return VM_OK;
+}
+
+void vm_machine_destroy(struct vm_machine *machine)
+{
+    free(machine);
+}
+
+const uint8_t *vm_trace_text(const struct vm_machine *machine, uint32_t *size, uint64_t *dropped)
+{
+    *size = machine->trace_used;
+    *dropped = machine->trace_dropped;
+    return machine->trace;
+}
+
+void vm_trace_clear(struct vm_machine *machine)
+{
+    machine->trace_used = 0;
+    machine->trace_dropped = 0;
+}
+
+static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32_t repeat, uint64_t budget)
+{
+    const bool is_checked = state->prog->is_checked;
+    enum vm_status status = vm_packet_begin(state, run);
+    uint64_t result = 0;
+    uint64_t start;
+
+    state->redirect_ifindex = 0;
+    state->redirect_flags = 0;
+    run->insn_count = 0;
+    if (status)
+        return status;
+    state->cpu = (uint32_t)sched_getcpu();
+    state->stack_low = state->machine->stack;
+    state->stack_high = state->machine->stack + sizeof(state->machine->stack);
+    start = clock_ns(CLOCK_MONOTONIC);
+    for (uint32_t round = 0; round < repeat && status == VM_OK; round++) {
+        state->budget = budget;
+        status = is_checked ? vm_interp_checked(state, &result) : vm_interp_plain(state, &result);
+        run->insn_count += is_checked ? budget - state->budget : 0;
+    }
+    run->duration_ns = (clock_ns(CLOCK_MONOTONIC) - start) / repeat;
+    run->retval = (uint32_t)result;
+    run->fault_slot = status ? state->fault_slot : 0;
+    run->fault_address = status ? state->fault_address : 0;
+    vm_packet_end(state, run);
+    return status;
+}
+
+enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs, uint32_t count,
+                            uint32_t repeat, uint64_t budget)
+{
+    enum vm_status first = VM_OK;
+
+    machine->state.prog = prog;
+    if (prog->is_checked)
+        memset(machine->stack, 0, sizeof(machine->stack));
+    for (uint32_t index = 0; index < prog->map_count; index++)
+        vm_map_settle(prog->maps[index]);
+    for (uint32_t index = 0; index < count; index++) {
+        enum vm_status status = run_one(&machine->state, &runs[index], repeat ? repeat : 1, budget);
+
+        runs[index].status = status;
+        if (first == VM_OK)
+            first = status;
+    }
+    return first;
+}
