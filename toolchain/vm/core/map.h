@@ -42,13 +42,12 @@ struct vm_map {
     uint32_t value_offset; /* hashes: of the value in a node */
     uint64_t node_stride;
     uint64_t seed;
-    uint8_t *area;    /* the mapped data area */
-    void *groups;
-    void *journal;
-    uint8_t *staging;  /* arrays: the value on its way */
-    uint32_t *buckets; /* hashes */
-    uint8_t *nodes;    /* hashes */
-    uint8_t *mapping;  /* what munmap takes */
+    uint8_t *area;         /* the mapped data area; the next four point into it */
+    uint8_t *staging;      /* arrays: a value on its way to its slot */
+    uint32_t *buckets;     /* hashes: heads of the chains */
+    uint8_t *nodes;        /* hashes */
+    uint64_t staging_size; /* 0 where one store writes a whole value */
+    uint8_t *mapping;      /* what munmap takes */
     uint64_t mapping_size;
 };
 
