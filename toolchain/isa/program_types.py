@@ -1,7 +1,8 @@
 """Program types and attach types, by the kernel's numbers.
 
 What a program of each type may touch in its context is in contexts.py, what it may call in helpers.py.
-Source: include/uapi/linux/bpf.h of Linux 6.12 (enum bpf_prog_type, enum bpf_attach_type); names as bpftool prints them.
+Source: include/uapi/linux/bpf.h of Linux 6.12 (enum bpf_prog_type, enum bpf_attach_type), attach types from 57 on as
+libbpf 1.7's copy of it has them; names as bpftool prints them.
 """
 
 from __future__ import annotations
@@ -112,3 +113,8 @@ class AttachType(IntEnum):
     NETKIT_PRIMARY = 54
     NETKIT_PEER = 55
     TRACE_KPROBE_SESSION = 56
+    TRACE_UPROBE_SESSION = 57
+    TRACE_FSESSION = 58
+    TRACE_FENTRY_MULTI = 59
+    TRACE_FEXIT_MULTI = 60
+    TRACE_FSESSION_MULTI = 61

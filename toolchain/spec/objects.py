@@ -197,6 +197,7 @@ class ProgramSpec:
 
     ``name`` is the function's. ``prog_type`` is None where the section's name says none; ``attach_target`` is what follows
     the type in it (``kprobe/do_sys_open``). ``is_sleepable``, ``is_optional`` (section begins with '?') as in libbpf.
+    ``prog_flags`` are the BPF_F_* of BPF_PROG_LOAD that the section's name asks for (sleepable, XDP fragments).
     """
 
     name: str
@@ -207,6 +208,7 @@ class ProgramSpec:
     is_sleepable: bool = False
     is_optional: bool = False
     where: Where | None = None
+    prog_flags: int = 0
 
 
 @dataclass(frozen=True, slots=True)
