@@ -1,7 +1,7 @@
 """A small bpf(2) for tests: the live kernel as an oracle for verdicts, messages and runs.
 
-Each call is one system call on ``union bpf_attr``; a failure raises OSError with the kernel's errno. ``prog_load`` does not
-raise: a refusal is an answer. File descriptors are plain integers, closed by the caller (``closing`` is there for that).
+Each call is one system call on ``union bpf_attr``; a failure raises OSError with the kernel's errno. ``prog_load`` does
+not raise: a refusal is an answer. File descriptors are plain integers, closed by the caller (``closing`` helps).
 
 Source: include/uapi/linux/bpf.h (union bpf_attr), man 2 bpf.
 """
@@ -49,6 +49,12 @@ def bpf(command: int, attr: bytes) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return int(result)
+
+
+@functools.cache
+def _log_buffer() -> ctypes.Array[ctypes.c_char]:
+    """One log buffer for all loads: clearing 16 MB costs more than most verifications."""
+    return ctypes.create_string_buffer(LOG_SIZE)
 
 
 def _address(buffer: ctypes.Array[ctypes.c_char] | None) -> int:
@@ -155,7 +161,9 @@ def prog_load(
     """
     held, text = _buffer(code), _buffer(licence.encode() + b"\0")
     functions, lines = _buffer(func_info), _buffer(line_info)
-    log = ctypes.create_string_buffer(LOG_SIZE) if log_level else None
+    log = _log_buffer() if log_level else None
+    if log:
+        log[0] = b"\0"
     attr = struct.pack(
         "<IIQQIIQII16sII",
         *(prog_type, len(code) // 8, _address(held), _address(text)),
@@ -178,7 +186,8 @@ def prog_load(
 
 
 _NOT_THE_REASON = re.compile(
-    r"processed \d+ insns|verification time|stack depth|max_states|mark_precise|-- END|arg#\d+ (no|reference)|from \d+ to |"
+    r"processed \d+ insns|verification time|stack depth|max_states|mark_precise|-- END|arg#\d+ (no|reference)|"
+    r"from \d+ to |"
     r"\d+: (R\d|\(|frame\d)|;|(last_idx|first_idx|parent state|regs=)|Live regs before insn|\s+\d+: "
 )
 
@@ -191,7 +200,7 @@ def last_line(log: str) -> str:
     return ""
 
 
-def test_run(fd: int, data: bytes = b"", repeat: int = 1, ctx: bytes = b"", room: int = 4096) -> tuple[int, bytes]:
+def run(fd: int, data: bytes = b"", repeat: int = 1, ctx: bytes = b"", room: int = 4096) -> tuple[int, bytes]:
     """BPF_PROG_TEST_RUN: the return value (unsigned 32 bits) and the packet afterwards."""
     held, context = _buffer(data), _buffer(ctx)
     out = ctypes.create_string_buffer(len(data) + room)
