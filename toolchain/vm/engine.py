@@ -1,0 +1,227 @@
+"""Code: a program as the C core holds it, and runs of it.
+
+    LinkedProgram --Code--> cells in C --run--> RunResult
+                                    `--run_batch--> many packets, one call into C
+
+Verified code runs in the plain interpreter, any other in the checked one, where whatever is not allowed ends the run with a
+Fault that names the instruction. A Code owns its C program and the machine (packet buffer, stack, trace text) it runs on, and
+keeps the maps alive that it was given; it is not for several threads at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolchain.errors import InsnPlace, LoadError, ToolchainError, Unsupported
+from toolchain.isa.helpers import helper_name
+from toolchain.isa.insn import Insn
+from toolchain.isa.opcodes import LDDW, form_of
+from toolchain.spec.runtime import RunResult
+from toolchain.spec.stages import CtxAccess, LinkedProgram, VerifiedProgram
+from toolchain.vm._core import ffi, lib
+from toolchain.vm.context import RUNNABLE_TYPES, context_masks
+
+MAX_PACKET_SIZE: int = lib.VM_MAX_PACKET
+"""Bytes of the largest packet, its Ethernet header included."""
+CTX_SIZE: int = lib.VM_CTX_SIZE
+_SLOT = struct.Struct("<BBhi")
+_GROWTH = 4096
+"""How much larger than it came in a packet may go out: head, tail and meta data grow within one page."""
+BUDGET = 1 << 26
+"""Instructions that an unverified program may execute in one run, unless the caller says otherwise: some 0.1 s."""
+
+_FAULTS: dict[int, str] = {
+    lib.VM_FAULT_INSN: "instruction that cannot be executed",
+    lib.VM_FAULT_END: "execution past the last instruction",
+    lib.VM_FAULT_JUMP: "jump out of the program, to slot {signed}",
+    lib.VM_FAULT_LOAD: "load from 0x{address:x}: no memory of the program",
+    lib.VM_FAULT_STORE: "store to 0x{address:x}: no memory of the program that it may write",
+    lib.VM_FAULT_ALIGN: "atomic access of 0x{address:x}: not a multiple of its size",
+    lib.VM_FAULT_FRAMES: "call too deep: {address} frames (8)",
+    lib.VM_FAULT_HELPER: "call of a helper that does not exist here",
+    lib.VM_FAULT_ARGUMENT: "helper argument 0x{address:x}: not what the helper takes",
+    lib.VM_FAULT_FRAME_POINTER: "write of the frame pointer r10",
+    lib.VM_FAULT_BUDGET: "instruction budget spent: {count} instructions",
+}
+
+
+class Fault(ToolchainError):
+    """An unverified program did what a verified one cannot. ``insn_count`` is how far it came."""
+
+    code = "fault"
+
+    def __init__(self, message: str, where: InsnPlace, insn_count: int) -> None:
+        super().__init__(message, where, "verify the program to learn why: bpf-load verify")
+        self.insn_count = insn_count
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run in full. ``trace`` is what trace_printk wrote; ``redirect_ifindex`` is 0 where nothing was redirected;
+    ``insn_count`` counts executed instructions and is 0 for verified programs, which nobody counts."""
+
+    result: RunResult
+    trace: str = ""
+    redirect_ifindex: int = 0
+    insn_count: int = 0
+
+
+class Code:
+    """A program in C."""
+
+    def __init__(
+        self,
+        program: LinkedProgram,
+        maps: Sequence[Any] = (),
+        verified: VerifiedProgram | None = None,
+        seed: int = 0,
+        takes_anything: bool = False,
+    ) -> None:
+        """Decode ``program``; ``verified`` picks the plain interpreter, None the checked one.
+
+        Shape: ``maps`` are C maps (struct vm_map *), parallel to ``program.maps``; they must stay open as long as this lives.
+        ``seed``: of the program's random numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls helpers
+        which are not modelled is taken too, and faults when it gets there.
+        Raises: Unsupported for a program type, helper or instruction that is not modelled; LoadError for broken code.
+        """
+        self.program = program
+        self.is_checked = verified is None
+        self._maps = tuple(maps)
+        if program.prog_type not in RUNNABLE_TYPES:
+            raise Unsupported(f"running programs of type {program.prog_type.label}", program.where)
+        self._prog = ffi.gc(self._create(verified, takes_anything), lib.vm_prog_destroy)
+        machine = ffi.new("struct vm_machine **")
+        if lib.vm_machine_create(seed, machine):
+            raise LoadError("cannot make a machine", errno.ENOMEM, program.where)
+        self._machine = ffi.gc(machine[0], lib.vm_machine_destroy)
+
+    def _create(self, verified: VerifiedProgram | None, takes_anything: bool) -> Any:
+        program = self.program
+        maps = ffi.new("struct vm_map *[]", self._maps or 1)
+        accesses, access_count = _accesses(verified.ctx_accesses if verified else ())
+        dead_slots = bytearray(program.slot_count)
+        for slot in verified.dead_slots if verified else ():
+            dead_slots[slot] = 1
+        code, dead = ffi.from_buffer(program.code), ffi.from_buffer(dead_slots)
+        readable, writable = context_masks(program.prog_type)
+        source = ffi.new(
+            "struct vm_source *",
+            {
+                "code": ffi.cast("const uint8_t *", code),
+                "slot_count": program.slot_count,
+                "prog_type": int(program.prog_type),
+                "maps": maps,
+                "map_count": len(self._maps),
+                "is_checked": verified is None,
+                "accesses": accesses,
+                "access_count": access_count,
+                "dead_slots": ffi.cast("const uint8_t *", dead),
+                "ctx_readable": readable,
+                "ctx_writable": writable,
+            },
+        )
+        prog, problem = ffi.new("struct vm_prog **"), ffi.new("struct vm_problem *")
+        status = lib.vm_prog_create(source, prog, problem)
+        if status == lib.VM_OK and problem.value and not takes_anything:
+            lib.vm_prog_destroy(prog[0])
+            status = lib.VM_UNSUPPORTED_HELPER
+        if status:
+            raise self._load_error(status, problem.slot, problem.value)
+        return prog[0]
+
+    def _load_error(self, status: int, slot: int, value: int) -> ToolchainError:
+        where = InsnPlace(self.program.name, slot)
+        if status == lib.VM_UNSUPPORTED_HELPER:
+            return Unsupported(f"helper {helper_name(value)} in the user runtime", where)
+        if status == lib.VM_UNSUPPORTED_INSN:
+            return Unsupported(f"instruction {_form_name(self.program.code, slot)} in the user runtime", where)
+        if status == lib.VM_UNSUPPORTED_FIELD:
+            return Unsupported(f"context field at offset {value} in the user runtime", where)
+        if status == lib.VM_NO_MEMORY:
+            return LoadError("cannot load the program", errno.ENOMEM, where)
+        if status == lib.VM_BAD_MAP:
+            return LoadError(f"wide load of map {value}: no such map, or no address in its value", errno.EINVAL, where)
+        return LoadError(f"invalid instruction: opcode 0x{value:02x}", errno.EINVAL, where)
+
+    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET) -> Outcome:
+        """Run on one packet, ``repeat`` times, each on what the one before left.
+
+        Shape: ``data`` from the Ethernet header on; ``ctx`` empty or as BPF_PROG_TEST_RUN takes it.
+        Raises: LoadError EINVAL for a packet or context that the kernel's test run refuses, Fault.
+        """
+        return self.run_batch((data,), ctx, repeat, budget)[0]
+
+    def run_batch(
+        self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET
+    ) -> tuple[Outcome, ...]:
+        """Run on each packet in turn, in one call. All are run; the first failure among them is raised. ``trace`` stands in the last."""
+        packets = tuple(packets)
+        if not 1 <= repeat < 1 << 32:
+            raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)
+        runs, held = self._prepare(packets, ctx)
+        status = lib.vm_run_batch(self._machine, self._prog, runs, len(packets), repeat, budget)
+        trace = self._take_trace()
+        if status:
+            raise next(self._run_error(run, len(data)) for run, data in zip(runs, packets, strict=True) if run.status)
+        del held
+        last = len(packets) - 1
+        return tuple(self._outcome(run, len(ctx), trace if index == last else "") for index, run in enumerate(runs))
+
+    def _prepare(self, packets: tuple[bytes, ...], ctx: bytes) -> tuple[Any, list[Any]]:
+        if len(ctx) > CTX_SIZE:
+            raise LoadError(f"context size: {len(ctx)} (at most {CTX_SIZE})", errno.E2BIG)
+        runs = ffi.new("struct vm_run[]", max(len(packets), 1))
+        held: list[Any] = []
+        for index, data in enumerate(packets):
+            source, out = ffi.from_buffer("const uint8_t[]", data), ffi.new("uint8_t[]", len(data) + _GROWTH)
+            held += (source, out)
+            run = runs[index]
+            run.data, run.data_size = source, len(data)
+            run.out, run.out_capacity = out, len(data) + _GROWTH
+            run.has_ctx = bool(ctx)
+            ffi.memmove(run.ctx, ctx, len(ctx))
+        return runs, held
+
+    def _outcome(self, run: Any, ctx_size: int, trace: str) -> Outcome:
+        data = ffi.buffer(run.out, run.out_size)[:] if run.out_size <= run.out_capacity else b""
+        ctx = bytes(ffi.buffer(run.ctx, ctx_size))
+        result = RunResult(int(run.retval), bytes(data), ctx, int(run.duration_ns))
+        return Outcome(result, trace, int(run.redirect_ifindex), int(run.insn_count))
+
+    def _run_error(self, run: Any, size: int) -> ToolchainError:
+        if run.status == lib.VM_BAD_PACKET:
+            limits = f"14..{MAX_PACKET_SIZE}, with the whole IP header where there is one"
+            return LoadError(f"packet size: {size} ({limits})", errno.EINVAL)
+        if run.status == lib.VM_BAD_CONTEXT:
+            return LoadError("context sets a field that a run does not take", errno.EINVAL)
+        address = int(run.fault_address)
+        text = _FAULTS[run.status].format(
+            address=address, signed=address - (address >> 63 << 64), count=int(run.insn_count)
+        )
+        return Fault(text, InsnPlace(self.program.name, int(run.fault_slot)), int(run.insn_count))
+
+    def _take_trace(self) -> str:
+        size, dropped = ffi.new("uint32_t *"), ffi.new("uint64_t *")
+        text = ffi.buffer(lib.vm_trace_text(self._machine, size, dropped), size[0])[:]
+        lib.vm_trace_clear(self._machine)
+        lost = f"[{dropped[0]} bytes of trace text lost]\n" if dropped[0] else ""
+        return bytes(text).decode("utf-8", "backslashreplace") + lost
+
+
+def _accesses(accesses: Sequence[CtxAccess]) -> tuple[Any, int]:
+    array = ffi.new("struct vm_ctx_access[]", max(len(accesses), 1))
+    for index, access in enumerate(accesses):
+        row = array[index]
+        row.slot, row.offset, row.size, row.is_write = access.slot, access.offset, access.size, access.is_write
+    return array, len(accesses)
+
+
+def _form_name(code: bytes, slot: int) -> str:
+    opcode, registers, off, imm = _SLOT.unpack_from(code, slot * 8)
+    is_wide = opcode == LDDW
+    form = form_of(Insn(opcode, registers & 15, registers >> 4, off, imm, 0 if is_wide else None))
+    return form.name if form else f"0x{opcode:02x}"
