@@ -167,9 +167,9 @@ def swap_bytes(value: int, mask: int, size: int) -> Tnum:
 def step(value: int, mask: int, number: int) -> int:
     """The least member above ``number``; the greatest member where there is none.
 
-    Members are ``value`` plus a subset of ``mask``. To count up within the subset, all positions outside of it are filled
-    with ones, so that the carry runs through them; so are those below the highest stray bit of ``number``: members differ
-    from it there already.
+    Members are ``value`` plus a subset of ``mask``. To count up within the subset, all positions outside of it are
+    filled with ones, so that the carry runs through them; so are those below the highest stray bit of ``number``:
+    members differ from it there already.
     """
     greatest = value | mask
     if number >= greatest:
