@@ -14,6 +14,7 @@
 #define ANY INT64_MIN
 #define OPCODE_LDDW 0x18
 #define SLOT_SIZE 8
+#define FORM_SECOND_SLOT 0xffff /* the rest of a wide instruction */
 
 struct form {
     uint8_t opcode;
@@ -35,11 +36,21 @@ struct slot {
     int32_t imm;
 };
 
+/* Which variants a form has: handlers, 0 for none (which is a form, and so no variant). */
+struct variants {
+    uint16_t d;
+    uint16_t s;
+};
+#define VARIANT_ROW(form, letter) [FORM_##form].letter = VARIANT_##form##_##letter,
+static const struct variants variants[FORM_COUNT] = {VARIANT_LIST(VARIANT_ROW)};
+
 struct decoder {
     const struct vm_source *source;
     struct vm_prog *prog;
     const int32_t *handlers;
     struct vm_problem *problem;
+    uint16_t *slot_forms;  /* of each slot: its form, HANDLER_trap where it was not decoded */
+    uint8_t *is_target;    /* of each slot: somebody jumps or calls to it */
     uint16_t first_form[257]; /* forms of opcode x: first_form[x] .. first_form[x + 1] - 1 */
 };
 
@@ -183,11 +194,65 @@ static enum vm_status decode_slot(struct decoder *decoder, uint32_t index, struc
         cell->imm = (int64_t)(uintptr_t)helper;
     }
     cell->handler = decoder->handlers[form];
+    decoder->slot_forms[index] = (uint16_t)form;
     return VM_OK;
+}
+
+static void mark_target(const struct decoder *decoder, uint32_t index)
+{
+    const struct slot slot = slot_at(decoder->source, index);
+    const unsigned int form = decoder->slot_forms[index];
+    const unsigned int class = slot.opcode & 7;
+    const bool is_long = form == FORM_gotol || form == FORM_call_local;
+    int64_t target;
+
+    if ((class != 5 && class != 6) || form == HANDLER_trap || form == FORM_call_helper || form == FORM_exit)
+        return;
+    target = (int64_t)index + 1 + (is_long ? slot.imm : slot.off);
+    if (target >= 0 && target < decoder->source->slot_count)
+        decoder->is_target[target] = 1;
+}
+
+/* The register that the instruction leaves in the interpreters' `acc`, -1 where it leaves none. */
+static int acc_register(const struct decoder *decoder, uint32_t index)
+{
+    const struct slot slot = slot_at(decoder->source, index);
+    const unsigned int class = slot.opcode & 7;
+
+    if (decoder->slot_forms[index] == HANDLER_trap)
+        return -1;
+    return class == 1 || class == 4 || class == 7 || slot.opcode == OPCODE_LDDW ? slot.dst : -1;
+}
+
+/* Gives each instruction whose operand the one before it has just written the handler that takes it from there. */
+static void choose_variants(const struct decoder *decoder)
+{
+    const uint32_t slot_count = decoder->source->slot_count;
+    uint32_t before = 0;
+
+    for (uint32_t index = 0; index < slot_count; index++)
+        mark_target(decoder, index);
+    for (uint32_t index = 1; index < slot_count; index++) {
+        struct vm_cell *cell = &decoder->prog->cells[index];
+        const unsigned int form = decoder->slot_forms[index];
+        int acc;
+
+        if (form == FORM_SECOND_SLOT)
+            continue;
+        acc = decoder->is_target[index] ? -1 : acc_register(decoder, before);
+        before = index;
+        if (form == HANDLER_trap || acc < 0)
+            continue;
+        if (variants[form].s && cell->src == acc)
+            cell->handler = decoder->handlers[variants[form].s];
+        else if (variants[form].d && cell->dst == acc)
+            cell->handler = decoder->handlers[variants[form].d];
+    }
 }
 
 static void make_trap(const struct decoder *decoder, struct vm_cell *cell, enum vm_status status)
 {
+    decoder->slot_forms[cell - decoder->prog->cells] = HANDLER_trap;
     *cell = (struct vm_cell){.handler = decoder->handlers[HANDLER_trap], .imm = status};
 }
 
@@ -215,7 +280,7 @@ static enum vm_status decode_all(struct decoder *decoder)
         if (status == VM_OK) {
             if (source->code[(size_t)index * SLOT_SIZE] == OPCODE_LDDW) {
                 make_trap(decoder, cell + 1, VM_FAULT_INSN);
-                index++;
+                decoder->slot_forms[++index] = FORM_SECOND_SLOT;
             }
             continue;
         }
@@ -303,6 +368,18 @@ static struct vm_prog *prog_alloc(const struct vm_source *source)
     return prog;
 }
 
+static enum vm_status decode(struct decoder *decoder)
+{
+    enum vm_status status;
+
+    index_forms(decoder);
+    status = decode_all(decoder);
+    if (status)
+        return status;
+    choose_variants(decoder);
+    return decoder->source->is_checked ? VM_OK : rewrite_accesses(decoder);
+}
+
 enum vm_status vm_prog_create(const struct vm_source *source, struct vm_prog **prog, struct vm_problem *problem)
 {
     struct decoder decoder = {.source = source, .problem = problem};
@@ -313,19 +390,17 @@ enum vm_status vm_prog_create(const struct vm_source *source, struct vm_prog **p
     if (source->slot_count == 0 || source->slot_count > 1000000)
         return VM_BAD_INSN;
     decoder.prog = prog_alloc(source);
-    if (!decoder.prog)
-        return VM_NO_MEMORY;
+    decoder.slot_forms = calloc((size_t)source->slot_count + 1, sizeof(*decoder.slot_forms));
+    decoder.is_target = calloc((size_t)source->slot_count + 1, 1);
     decoder.handlers = source->is_checked ? vm_handlers_checked() : vm_handlers_plain();
-    index_forms(&decoder);
-    status = decode_all(&decoder);
-    if (status == VM_OK && !source->is_checked)
-        status = rewrite_accesses(&decoder);
-    if (status) {
+    status = decoder.prog && decoder.slot_forms && decoder.is_target ? decode(&decoder) : VM_NO_MEMORY;
+    free(decoder.slot_forms);
+    free(decoder.is_target);
+    if (status)
         vm_prog_destroy(decoder.prog);
-        return status;
-    }
-    *prog = decoder.prog;
-    return VM_OK;
+    else
+        *prog = decoder.prog;
+    return status;
 }
 
 void vm_prog_destroy(struct vm_prog *prog)

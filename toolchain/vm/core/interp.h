@@ -76,22 +76,32 @@ struct frame {
 #define CHECK_ALIGN(where, size) ((void)0)
 #endif
 
-/* Arithmetic: `a` is the old destination and `b` the operand, both of type `type`; the result is stored as `type`. */
-#define ALU_BOTH(name, bits, type, expression) \
-    op_##name##bits##_reg: { \
-        const type a = (type)DST; \
-        const type b = (type)SRC; \
+/*
+ * A register written by one instruction and read by the next would go through memory, five cycles away on most processors.
+ * So the last value written is also in `acc`, and where the decoder sees that an operand is that value (and that nobody jumps
+ * in between) it takes the handler's variant _d or _s, whose destination or source operand is acc.
+ */
+#define WRITE(value) \
+    do { \
+        acc = (value); \
+        DST = acc; \
+    } while (0)
+
+/* Arithmetic: `a` is the old destination and `b` the operand, both of type `type`; the result is stored unsigned. */
+#define ALU_HANDLER(label, bits, type, left, right, expression) \
+    label: { \
+        const type a = (type)(left); \
+        const type b = (type)(right); \
         (void)a; \
-        DST = (uint##bits##_t)(expression); \
-        NEXT(); \
-    } \
-    op_##name##bits##_imm: { \
-        const type a = (type)DST; \
-        const type b = (type)IMM; \
-        (void)a; \
-        DST = (uint##bits##_t)(expression); \
+        WRITE((uint##bits##_t)(expression)); \
         NEXT(); \
     }
+#define ALU_BOTH(name, bits, type, expression) \
+    ALU_HANDLER(op_##name##bits##_reg, bits, type, DST, SRC, expression) \
+    ALU_HANDLER(op_##name##bits##_reg_d, bits, type, acc, SRC, expression) \
+    ALU_HANDLER(op_##name##bits##_reg_s, bits, type, DST, acc, expression) \
+    ALU_HANDLER(op_##name##bits##_imm, bits, type, DST, IMM, expression) \
+    ALU_HANDLER(op_##name##bits##_imm_d, bits, type, acc, IMM, expression)
 
 #define ALU_OP(name, expression) \
     ALU_BOTH(name, 64, uint64_t, expression) \
@@ -101,21 +111,20 @@ struct frame {
 #define ALU_SIGNED(name, bits, at_zero, at_minus_one, expression) \
     ALU_BOTH(name, bits, int##bits##_t, b == 0 ? (at_zero) : b == -1 ? (at_minus_one) : (expression))
 
-#define COMPARE_BOTH(name, bits, type, condition) \
-    op_##name##bits##_reg: { \
-        const type a = (type)DST; \
-        const type b = (type)SRC; \
-        if (condition) \
-            NEXT_BY((int64_t)cell->off + 1); \
-        NEXT(); \
-    } \
-    op_##name##bits##_imm: { \
-        const type a = (type)DST; \
-        const type b = (type)IMM; \
+#define COMPARE_HANDLER(label, type, left, right, condition) \
+    label: { \
+        const type a = (type)(left); \
+        const type b = (type)(right); \
         if (condition) \
             NEXT_BY((int64_t)cell->off + 1); \
         NEXT(); \
     }
+#define COMPARE_BOTH(name, bits, type, condition) \
+    COMPARE_HANDLER(op_##name##bits##_reg, type, DST, SRC, condition) \
+    COMPARE_HANDLER(op_##name##bits##_reg_d, type, acc, SRC, condition) \
+    COMPARE_HANDLER(op_##name##bits##_reg_s, type, DST, acc, condition) \
+    COMPARE_HANDLER(op_##name##bits##_imm, type, DST, IMM, condition) \
+    COMPARE_HANDLER(op_##name##bits##_imm_d, type, acc, IMM, condition)
 
 #define COMPARE(name, unsigned_or_signed, condition) \
     COMPARE_BOTH(name, 64, unsigned_or_signed##64_t, condition) \
@@ -132,7 +141,7 @@ struct frame {
         bool is_pointer; \
         if (!vm_ctx_load(state, (uint32_t)(where - (uint64_t)(uintptr_t)state), sizeof(type), &wide, &is_pointer)) \
             FAULT(VM_FAULT_LOAD, where); \
-        DST = is_pointer ? wide : (uint64_t)(result_type)(type)wide; \
+        WRITE(is_pointer ? wide : (uint64_t)(result_type)(type)wide); \
         NEXT(); \
     }
 #define CTX_STORE(type, value) \
@@ -146,26 +155,33 @@ struct frame {
 #define CTX_STORE(type, value)
 #endif
 
-#define LOAD_OP(name, type, result_type) \
-    op_##name: { \
+#define LOAD_HANDLER(label, type, result_type, base) \
+    label: { \
         type value; \
-        ADDRESS(SRC); \
+        ADDRESS(base); \
         CTX_LOAD(type, result_type) \
         CHECK(VM_FAULT_LOAD, where, sizeof(type), false); \
         memcpy(&value, (const void *)(uintptr_t)where, sizeof(value)); \
-        DST = (uint64_t)(result_type)value; \
+        WRITE((uint64_t)(result_type)value); \
         NEXT(); \
     }
+#define LOAD_OP(name, type, result_type) \
+    LOAD_HANDLER(op_##name, type, result_type, SRC) \
+    LOAD_HANDLER(op_##name##_s, type, result_type, acc)
 
-#define STORE_OP(name, type, operand) \
-    op_##name: { \
+#define STORE_HANDLER(label, type, base, operand) \
+    label: { \
         const type value = (type)(operand); \
-        ADDRESS(DST); \
+        ADDRESS(base); \
         CTX_STORE(type, value) \
         CHECK(VM_FAULT_STORE, where, sizeof(type), true); \
         memcpy((void *)(uintptr_t)where, &value, sizeof(value)); \
         NEXT(); \
     }
+#define STORE_OP(letter, type) \
+    STORE_HANDLER(op_stx##letter, type, DST, SRC) \
+    STORE_HANDLER(op_stx##letter##_s, type, DST, acc) \
+    STORE_HANDLER(op_st##letter, type, DST, IMM)
 
 #define ATOMIC_ADDRESS(base, type) \
     type *where = (type *)(uintptr_t)((base) + (uint64_t)(int64_t)cell->off); \
@@ -226,6 +242,7 @@ struct frame {
             goto packet_end; \
         NEXT();
 
+#define VARIANT_LABEL(form, letter) [VARIANT_##form##_##letter] = (int)(&&op_##form##_##letter - &&op_base),
 #define FORM_LABEL(name, opcode, src, off, imm) [FORM_##name] = (int)(&&op_##name - &&op_base),
 
 /* With *state NULL it fills *handlers in and runs nothing: label addresses are only known inside of the function. */
@@ -233,11 +250,13 @@ static enum vm_status interpret(struct vm_state *state, uint64_t *result, const 
 {
     static const int32_t table[HANDLER_COUNT] = {
         FORM_LIST(FORM_LABEL)
+        VARIANT_LIST(VARIANT_LABEL)
         [HANDLER_ctx_queue_reg] = (int)(&&op_ctx_queue_reg - &&op_base),
         [HANDLER_ctx_queue_imm] = (int)(&&op_ctx_queue_imm - &&op_base),
         [HANDLER_trap] = (int)(&&op_trap - &&op_base),
     };
     uint64_t regs[11];
+    uint64_t acc = 0;
     struct frame frames[MAX_FRAMES];
     uint32_t depth = 0;
     const struct vm_cell *cell;
@@ -285,67 +304,39 @@ op_base:
     ALU_SIGNED(smod, 64, a, 0, a % b)
     ALU_SIGNED(smod, 32, a, 0, a % b)
 
-op_neg64:
-    DST = -DST;
-    NEXT();
-op_neg32:
-    DST = (uint32_t)-(uint32_t)DST;
-    NEXT();
-op_movsx8_64:
-    DST = (uint64_t)(int64_t)(int8_t)SRC;
-    NEXT();
-op_movsx16_64:
-    DST = (uint64_t)(int64_t)(int16_t)SRC;
-    NEXT();
-op_movsx32_64:
-    DST = (uint64_t)(int64_t)(int32_t)SRC;
-    NEXT();
-op_movsx8_32:
-    DST = (uint64_t)(uint32_t)(int8_t)SRC;
-    NEXT();
-op_movsx16_32:
-    DST = (uint64_t)(uint32_t)(int16_t)SRC;
-    NEXT();
+#define UNARY(name, expression) \
+    op_##name: { \
+        WRITE((uint64_t)(expression)); \
+        NEXT(); \
+    }
+    UNARY(neg64, -DST)
+    UNARY(neg32, (uint32_t)-(uint32_t)DST)
+    UNARY(movsx8_64, (int64_t)(int8_t)SRC)
+    UNARY(movsx16_64, (int64_t)(int16_t)SRC)
+    UNARY(movsx32_64, (int64_t)(int32_t)SRC)
+    UNARY(movsx8_32, (uint32_t)(int8_t)SRC)
+    UNARY(movsx16_32, (uint32_t)(int16_t)SRC)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define SWAP_LE(bits) DST = (uint##bits##_t)DST
-#define SWAP_BE(bits) DST = __builtin_bswap##bits((uint##bits##_t)DST)
+#define FROM_LE(bits, value) (uint##bits##_t)(value)
+#define FROM_BE(bits, value) __builtin_bswap##bits((uint##bits##_t)(value))
 #else
-#define SWAP_LE(bits) DST = __builtin_bswap##bits((uint##bits##_t)DST)
-#define SWAP_BE(bits) DST = (uint##bits##_t)DST
+#define FROM_LE(bits, value) __builtin_bswap##bits((uint##bits##_t)(value))
+#define FROM_BE(bits, value) (uint##bits##_t)(value)
 #endif
-op_le16:
-    SWAP_LE(16);
-    NEXT();
-op_le32:
-    SWAP_LE(32);
-    NEXT();
-op_le64:
-    SWAP_LE(64);
-    NEXT();
-op_be16:
-    SWAP_BE(16);
-    NEXT();
-op_be32:
-    SWAP_BE(32);
-    NEXT();
-op_be64:
-    SWAP_BE(64);
-    NEXT();
-op_bswap16:
-    DST = __builtin_bswap16((uint16_t)DST);
-    NEXT();
-op_bswap32:
-    DST = __builtin_bswap32((uint32_t)DST);
-    NEXT();
-op_bswap64:
-    DST = __builtin_bswap64(DST);
-    NEXT();
+#define SWAP(bits) \
+    UNARY(le##bits, FROM_LE(bits, DST)) \
+    UNARY(be##bits, FROM_BE(bits, DST)) \
+    UNARY(be##bits##_d, FROM_BE(bits, acc)) \
+    UNARY(bswap##bits, __builtin_bswap##bits((uint##bits##_t)DST))
+    SWAP(16)
+    SWAP(32)
+    SWAP(64)
 
 op_lddw:
 op_lddw_src5:
 op_lddw_src6:
-    DST = (uint64_t)IMM;
+    WRITE((uint64_t)IMM);
     NEXT_BY(2);
 
     COMPARE(jeq, uint, a == b)
@@ -414,14 +405,10 @@ op_call_helper:
     LOAD_OP(ldxsb, int8_t, int64_t)
     LOAD_OP(ldxsh, int16_t, int64_t)
     LOAD_OP(ldxsw, int32_t, int64_t)
-    STORE_OP(stxb, uint8_t, SRC)
-    STORE_OP(stxh, uint16_t, SRC)
-    STORE_OP(stxw, uint32_t, SRC)
-    STORE_OP(stxdw, uint64_t, SRC)
-    STORE_OP(stb, uint8_t, IMM)
-    STORE_OP(sth, uint16_t, IMM)
-    STORE_OP(stw, uint32_t, IMM)
-    STORE_OP(stdw, uint64_t, IMM)
+    STORE_OP(b, uint8_t)
+    STORE_OP(h, uint16_t)
+    STORE_OP(w, uint32_t)
+    STORE_OP(dw, uint64_t)
     ATOMIC_OPS(64)
     ATOMIC_OPS(32)
     ORDERED_OPS(b, uint8_t)
