@@ -43,6 +43,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in text)
 
 
+def printable_lines(text: str) -> str:
+    """``printable`` for a text of several lines."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
 def _source_lines(line: int, text: str, column: int = 0, end_column: int = 0) -> list[str]:
     """A source line with its number, and a caret line below it where a column is known."""
     text = printable(text)

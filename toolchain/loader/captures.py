@@ -197,9 +197,9 @@ class CaptureWriter:
 
     def __init__(self, path: str, link_type: int = ETHERNET) -> None:
         self._path = path
-        self._stack = ExitStack()
         try:
-            self._file = self._stack.enter_context(open(path, "wb"))
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            self._file = os.fdopen(descriptor, "wb")
             self._file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, MAX_PACKET, link_type))
         except OSError as error:
             raise self._fault(error) from error
@@ -218,7 +218,7 @@ class CaptureWriter:
     def close(self) -> None:
         """Write what is buffered and close the file."""
         try:
-            self._stack.close()
+            self._file.close()
         except OSError as error:
             raise self._fault(error) from error
 

@@ -177,6 +177,11 @@ def verify_all(bound: Sequence[BoundProgram]) -> list[VerifiedProgram]:
     return verified
 
 
+def bind_unpinned(program: LinkedProgram) -> BoundProgram:
+    """The program as it would be bound where nothing is pinned."""
+    return bind((program,), machine=this_machine())[0]
+
+
 def this_machine() -> Machine:
     """The numbers of this machine that definitions may leave open."""
     return Machine(possible_cpus(), os.sysconf("SC_PAGE_SIZE"))

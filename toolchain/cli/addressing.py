@@ -1,0 +1,125 @@
+"""How a command line names a map or a program, and a map's keys and values. bpftool's words are understood.
+
+PIN | pinned PIN | id N | name X        what
+key K.. | value V.. | any|exist|noexist    then what about it; the keywords may be left out where one word each is given
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple, TypeVar, cast
+
+from toolchain.errors import PinPlace, ToolchainError, UsageError
+from toolchain.isa.map_types import UpdateFlag
+from toolchain.loader.runtimes import relative_pin
+from toolchain.spec.maps import MAP_NAME_SIZE
+from toolchain.spec.runtime import MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
+
+_Found = TypeVar("_Found", tuple[MapHandle, MapInfo], tuple[ProgHandle, ProgInfo])
+_FLAGS = {"any": UpdateFlag.ANY, "noexist": UpdateFlag.NOEXIST, "exist": UpdateFlag.EXIST}
+
+
+class Reference(NamedTuple):
+    """A map or program as the command line names it: kind is pinned, id or name."""
+
+    kind: str
+    text: str
+
+
+def take_reference(words: Sequence[str], what: str) -> tuple[Reference, tuple[str, ...]]:
+    """The reference at the start of ``words``, and the words after it. Raises UsageError."""
+    if not words:
+        raise UsageError(f"no {what} named", hint=f"a {what} is PIN, id N or name X")
+    if words[0] in ("id", "name", "pinned"):
+        if len(words) < 2:
+            raise UsageError(f"{words[0]} takes a word after it")
+        return Reference(words[0], words[1]), tuple(words[2:])
+    return Reference("pinned", words[0]), tuple(words[1:])
+
+
+def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[MapHandle, MapInfo]:
+    """The map that is meant; closed with ``stack``. Raises ToolchainError where it is none, or several."""
+    if reference.kind == "pinned":
+        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, reference.text)))
+        info = handle.info()  # type: ignore[attr-defined]
+        if not isinstance(info, MapInfo):
+            raise ToolchainError("pinned here is no map but a program", PinPlace(reference.text))
+        return cast(MapHandle, handle), info
+    if reference.kind == "id":
+        found = stack.enter_context(runtime.map_by_id(_number(reference.text)))
+        return found, found.info()
+    matches = []
+    for each in sorted(runtime.map_ids()):
+        candidate = stack.enter_context(runtime.map_by_id(each))
+        info = candidate.info()
+        if reference.text in (info.spec.name, info.spec.name[:MAP_NAME_SIZE]):
+            matches.append((candidate, info))
+    return _only("map", reference.text, matches)
+
+
+def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[ProgHandle, ProgInfo]:
+    """The program that is meant; closed with ``stack``."""
+    if reference.kind == "pinned":
+        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, reference.text)))
+        info = handle.info()  # type: ignore[attr-defined]
+        if not isinstance(info, ProgInfo):
+            raise ToolchainError("pinned here is no program but a map", PinPlace(reference.text))
+        return cast(ProgHandle, handle), info
+    if reference.kind == "id":
+        found = stack.enter_context(runtime.prog_by_id(_number(reference.text)))
+        return found, found.info()
+    matches = []
+    for each in sorted(runtime.prog_ids()):
+        candidate = stack.enter_context(runtime.prog_by_id(each))
+        info = candidate.info()
+        if reference.text in (info.name, info.name[:MAP_NAME_SIZE]):
+            matches.append((candidate, info))
+    return _only("program", reference.text, matches)
+
+
+def _only(what: str, name: str, matches: list[_Found]) -> _Found:
+    if not matches:
+        raise ToolchainError(f"no {what} of that name: {name}")
+    if len(matches) > 1:
+        ids = ", ".join(str(info.id) for _, info in matches)
+        raise ToolchainError(f"several have the name {name}: ids {ids}", hint=f"name one by id: id {matches[0][1].id}")
+    return matches[0]
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1 << 32:
+        raise UsageError(f"no id: {text} (a number from 1)")
+    return number
+
+
+class Element(NamedTuple):
+    """The words of an element operation. Empty where they were not given."""
+
+    key: tuple[str, ...] = ()
+    value: tuple[str, ...] = ()
+    flag: UpdateFlag = UpdateFlag.ANY
+
+
+def take_element(words: Sequence[str], takes_value: bool) -> Element:
+    """Key, value and flag from the words after the map. Raises UsageError."""
+    words = tuple(words)
+    flag = UpdateFlag.ANY
+    if takes_value and len(words) > 2 and words[-1] in _FLAGS:
+        flag, words = _FLAGS[words[-1]], words[:-1]
+    if words and words[0] == "key":
+        words = words[1:]
+        at = words.index("value") if "value" in words else len(words)
+        return Element(words[:at], words[at + 1 :], flag)
+    if not takes_value:
+        return Element(words)
+    if len(words) == 2:
+        return Element(words[:1], words[1:], flag)
+    if "value" in words:
+        at = words.index("value")
+        return Element(words[:at], words[at + 1 :], flag)
+    raise UsageError("key and value not told apart", hint="write: key K.. value V..")

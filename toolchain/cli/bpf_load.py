@@ -1,0 +1,67 @@
+"""bpf-load: load, verify, run and inspect BPF objects; look at maps, programs and pins."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from toolchain.cli import render
+from toolchain.cli.common import Group
+from toolchain.errors import UsageError
+
+_COMMANDS = {
+    "inspect": ("toolchain.cli.inspect_command:inspect", "Show what is in an object file."),
+    "verify": ("toolchain.cli.verify_command:verify", "Verify the programs of objects; change nothing."),
+    "load": ("toolchain.cli.load_command:load", "Load an object's programs, sharing and pinning its maps."),
+    "run": ("toolchain.cli.run_command:run", "Run a program on packets; show what it returns and changes."),
+    "map": ("toolchain.cli.map_command:map_group", "Show and change maps."),
+    "prog": ("toolchain.cli.prog_command:prog_group", "Show loaded programs."),
+    "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins."),
+}
+
+_EPILOG = """Exit status: 0 done, 1 input refused or failed, 2 usage, 3 verifier rejected, 4 pinned map differs, 5 runtime
+unavailable or feature not supported, 6 expectation not met, 70 a bug, 130 interrupted."""
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from toolchain import __version__
+
+    render.write(f"bpf-load {__version__} (runtimes: user)")
+    ctx.exit()
+
+
+@click.group(cls=Group, lazy=_COMMANDS, epilog=_EPILOG)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+              help="Show the version and exit.")  # fmt: skip
+def bpf_load() -> None:
+    """Load eBPF programs, share their maps between invocations, run them on packets: without root, without a kernel.
+
+    A PIN is a path below the pin root; maps that ask for it are pinned at tc/globals/NAME.
+    """
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        action: Any = bpf_load.main(arguments, prog_name="bpf-load", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        render.complain(error.format_message())
+        return UsageError.exit_status
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "bpf-load"
+        raise UsageError(error.format_message().rstrip(".").strip(), hint=f"see '{command} -h'") from error
+    except click.ClickException as error:
+        raise UsageError(error.format_message()) from error
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return int(action()) if callable(action) else int(action or 0)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command. Ends the process with an exit status of DESIGN's table."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
+    sys.exit(render.guarded(lambda: _run(arguments), as_json))

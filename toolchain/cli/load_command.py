@@ -1,0 +1,111 @@
+"""bpf-load load: the programs of an object into a runtime, their maps shared through the pin tree."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolchain.cli import render
+from toolchain.cli.common import (
+    Action,
+    Command,
+    Settings,
+    binding_options,
+    parse_map_paths,
+    parse_prog_type,
+    selection_options,
+)
+
+if TYPE_CHECKING:
+    from toolchain.isa.program_types import ProgType
+    from toolchain.loader.pipeline import Loaded, LoadOptions
+
+
+@click.command(cls=Command)
+@click.argument("path", metavar="OBJ")
+@selection_options
+@click.option("--pin", metavar="PATH", default="", help="Pin the program here; with several programs, a directory.")
+@binding_options
+def load(settings: Settings, path: str, **options: Any) -> Action:
+    """Load the programs of OBJ: all of them, unless some are chosen.
+
+    Maps that ask for it are pinned, and reused where they are pinned already. Programs stay loaded while they are
+    pinned (--pin). All or nothing: if anything fails, nothing has changed.
+    """
+    return partial(_load, settings, path, options)
+
+
+def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
+    from toolchain.loader.objects import read_object
+    from toolchain.loader.pipeline import load as load_object
+    from toolchain.loader.runtimes import relative_pin
+
+    prog_type = parse_prog_type(options["prog_type"])
+    obj = read_object(path)
+    for warning in obj.warnings:
+        render.complain(f"{render.printable(path)}: warning: {render.printable(warning)}")
+    runtime = settings.open_runtime()
+    try:
+        chosen = load_options(options, prog_type, runtime.pin_root, relative_pin(runtime.pin_root, options["pin"]))
+        with load_object(runtime, obj, chosen) as loaded:
+            _show(settings, runtime.name, loaded)
+    finally:
+        runtime.close()
+    return 0
+
+
+def load_options(
+    options: dict[str, Any], prog_type: ProgType | None, pin_root: str, pin: str = "", is_published: bool = True
+) -> LoadOptions:
+    """The options of ``selection_options`` and ``binding_options`` as the loader's."""
+    from toolchain.loader.bind import OnMismatch, PinLayout
+    from toolchain.loader.pipeline import LoadOptions
+
+    return LoadOptions(
+        programs=tuple(options["programs"]),
+        sections=tuple(options["sections"]),
+        prog_type=prog_type,
+        map_paths=parse_map_paths(options["maps"], pin_root),
+        layout=PinLayout(options["pin_layout"]),
+        on_mismatch=OnMismatch(options["on_mismatch"]),
+        pin=pin,
+        is_published=is_published,
+    )
+
+
+def _show(settings: Settings, runtime_name: str, loaded: Loaded) -> None:
+    if settings.as_json:
+        render.write(render.json_text(_document(runtime_name, loaded)))
+        return
+    for each in loaded.programs:
+        pin = f", pinned at {each.pin}" if each.pin else ", not pinned: gone when this command ends"
+        kind = each.program.prog_type.label
+        render.write(render.printable(f"program {each.program.name}: {kind}, id {each.handle.id}{pin}"))
+    for each_map in loaded.maps:
+        origin = "reused" if each_map.is_reused else "created"
+        pin = f", pinned at {each_map.pin}" if each_map.pin else ""
+        name, kind = each_map.spec.name, each_map.spec.map_type.label
+        render.write(render.printable(f"map {name}: {kind}, id {each_map.handle.id}, {origin}{pin}"))
+
+
+def _document(runtime_name: str, loaded: Loaded) -> dict[str, Any]:
+    return {
+        "schema": "bpf-load.load/1",
+        "runtime": runtime_name,
+        "programs": [
+            {
+                "section": each.program.section,
+                "program": each.program.name,
+                "type": each.program.prog_type.label,
+                "id": each.handle.id,
+                "pin": each.pin or None,
+            }
+            for each in loaded.programs
+        ],
+        "maps": [
+            {"name": each.spec.name, "id": each.handle.id, "pin": each.pin or None, "reused": each.is_reused}
+            for each in loaded.maps
+        ],
+    }

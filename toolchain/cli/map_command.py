@@ -1,0 +1,176 @@
+"""bpf-load map: show, dump, lookup, update, delete, next."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolchain.cli import map_entries, render
+from toolchain.cli.addressing import open_map, take_element, take_reference
+from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.cli.values import hex_list, parse_bytes
+from toolchain.errors import MapError, UsageError
+from toolchain.isa.map_types import PERCPU_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolchain.cli.addressing import Element
+    from toolchain.spec.runtime import MapHandle, MapInfo, Runtime
+
+_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True, "help_option_names": ["-h", "--help"]}
+"""Words that begin with '-' may be negative numbers."""
+
+
+@click.group(cls=Group, name="map")
+def map_group() -> None:
+    """Show and change maps. A map is PIN, id N or name X; bpftool's words (pinned, key, value, hex) work too.
+
+    KEY and VALUE are one number of the whole size, as many numbers as bytes, or hex followed by bytes.
+    """
+
+
+def _map_command(name: str, help_text: str, metavar: str, action: Callable[..., int]) -> None:
+    """Add a command that takes a map and words about it."""
+
+    @map_group.command(name=name, cls=Command, help=help_text, context_settings=_WORDS)
+    @click.argument("words", metavar=metavar, nargs=-1)
+    def command(settings: Settings, words: tuple[str, ...]) -> Action:
+        return partial(_with_map, settings, words, action)
+
+
+def _with_map(settings: Settings, words: tuple[str, ...], action: Callable[..., int]) -> int:
+    reference, rest = take_reference(words, "map")
+    with ExitStack() as stack:
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
+        handle, info = open_map(runtime, reference, stack)
+        return action(settings, runtime, handle, info, rest)
+
+
+@map_group.command(cls=Command)
+@click.argument("words", metavar="[MAP]", nargs=-1)
+def show(settings: Settings, words: tuple[str, ...]) -> Action:
+    """Show a map, or all maps."""
+    if not words:
+        return partial(_show_all, settings)
+    return partial(_with_map, settings, words, _show)
+
+
+def _show(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    _refuse_rest(words)
+    pins = [each.path for each in runtime.pins() if each.kind == "map" and each.id == info.id]
+    if settings.as_json:
+        document = {"schema": "bpf-load.map-show/1", "map": map_entries.map_document(info, pins)}
+        render.write(render.json_text(document))
+    else:
+        render.write(render.printable(map_entries.map_text(info, pins)))
+    return 0
+
+
+def _show_all(settings: Settings) -> int:
+    with ExitStack() as stack:
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
+        pins: dict[int, list[str]] = {}
+        for each in runtime.pins():
+            if each.kind == "map":
+                pins.setdefault(each.id, []).append(each.path)
+        infos = [stack.enter_context(runtime.map_by_id(each)).info() for each in sorted(runtime.map_ids())]
+        if settings.as_json:
+            maps = [map_entries.map_document(info, pins.get(info.id, [])) for info in infos]
+            render.write(render.json_text({"schema": "bpf-load.map-show/1", "maps": maps}))
+        else:
+            for info in infos:
+                render.write(render.printable(map_entries.map_text(info, pins.get(info.id))))
+    return 0
+
+
+def _dump(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    _refuse_rest(words)
+    btf = map_entries.map_btf(info)
+    if settings.as_json:
+        entries = [map_entries.entry_document(info, btf, key, value) for key, value in handle.items()]
+        document = {"schema": "bpf-load.map-dump/1", "map": map_entries.map_document(info), "entries": entries}
+        render.write(render.json_text(document))
+    else:
+        for line in map_entries.entry_lines(info, btf, handle.items()):
+            render.write(render.printable(line))
+    return 0
+
+
+def _lookup(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    key = _key(take_element(words, takes_value=False), info)
+    value = handle.lookup(key)
+    if value is None:
+        import errno
+
+        raise MapError("no such key", errno.ENOENT)
+    btf = map_entries.map_btf(info)
+    if settings.as_json:
+        document = {"schema": "bpf-load.map-lookup/1", **map_entries.entry_document(info, btf, key, value)}
+        render.write(render.json_text(document))
+    else:
+        text = f"{map_entries.key_text(info, btf, key)}: {map_entries.value_text(info, btf, value)}"
+        render.write(render.printable(text))
+    return 0
+
+
+def _update(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    element = take_element(words, takes_value=True)
+    key = _key(element, info)
+    value = parse_bytes(element.value, info.spec.value_size, "value")
+    if info.spec.map_type in PERCPU_TYPES:
+        from toolchain.loader.pipeline import possible_cpus
+
+        value = value.ljust((len(value) + 7) // 8 * 8, b"\0") * possible_cpus()
+    handle.update(key, value, int(element.flag))
+    return _done(settings, "map-update")
+
+
+def _delete(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    handle.delete(_key(take_element(words, takes_value=False), info))
+    return _done(settings, "map-delete")
+
+
+def _next(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    key = _key(take_element(words, takes_value=False), info) if words else None
+    following = handle.next_key(key)
+    if following is None:
+        import errno
+
+        raise MapError("no key after this one", errno.ENOENT)
+    if settings.as_json:
+        document: dict[str, Any] = {"schema": "bpf-load.map-next/1", "next_key": hex_list(following)}
+        render.write(render.json_text(document))
+    else:
+        render.write(render.printable(map_entries.key_text(info, map_entries.map_btf(info), following)))
+    return 0
+
+
+def _key(element: Element, info: MapInfo) -> bytes:
+    if not element.key and info.spec.key_size:
+        raise UsageError("no key given", hint=f"the key has {info.spec.key_size} bytes")
+    return parse_bytes(element.key, info.spec.key_size, "key")
+
+
+def _refuse_rest(words: tuple[str, ...]) -> None:
+    if words:
+        raise UsageError(f"unexpected word: {words[0]}")
+
+
+def _done(settings: Settings, schema: str) -> int:
+    if settings.as_json:
+        render.write(render.json_text({"schema": f"bpf-load.{schema}/1"}))
+    return 0
+
+
+_map_command("dump", "Show all entries of a map.", "MAP", _dump)
+_map_command("lookup", "Show the value of a key.", "MAP [key] KEY..", _lookup)
+_map_command("update", "Set the value of a key, on every CPU of a per-CPU map.",
+             "MAP [key] KEY.. [value] VALUE.. [any|exist|noexist]", _update)  # fmt: skip
+_map_command("delete", "Remove a key.", "MAP [key] KEY..", _delete)
+_map_command("next", "Show the key after KEY, or the first one.", "MAP [[key] KEY..]", _next)

@@ -1,0 +1,83 @@
+"""bpf-load prog: what is loaded."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import click
+
+from toolchain.cli import render
+from toolchain.cli.addressing import open_program, take_reference
+from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.errors import UsageError
+from toolchain.isa.program_types import ProgType
+from toolchain.spec.runtime import ProgInfo, Runtime
+
+
+@click.group(cls=Group, name="prog")
+def prog_group() -> None:
+    """Show loaded programs. A program is PIN, id N or name X."""
+
+
+@prog_group.command(cls=Command)
+@click.argument("words", metavar="[PROG]", nargs=-1)
+def show(settings: Settings, words: tuple[str, ...]) -> Action:
+    """Show a program, or all programs."""
+    return partial(_show, settings, words)
+
+
+def _show(settings: Settings, words: tuple[str, ...]) -> int:
+    with ExitStack() as stack:
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
+        if words:
+            reference, rest = take_reference(words, "program")
+            if rest:
+                raise UsageError(f"unexpected word: {rest[0]}")
+            infos = [open_program(runtime, reference, stack)[1]]
+        else:
+            infos = [stack.enter_context(runtime.prog_by_id(each)).info() for each in sorted(runtime.prog_ids())]
+        pins = _pins(runtime)
+    if settings.as_json:
+        rows = [_document(info, pins.get(info.id, [])) for info in infos]
+        body = {"program": rows[0]} if words else {"programs": rows}
+        render.write(render.json_text({"schema": "bpf-load.prog-show/1", **body}))
+    else:
+        for info in infos:
+            render.write(render.printable(_text(info, pins.get(info.id, []))))
+    return 0
+
+
+def _pins(runtime: Runtime) -> dict[int, list[str]]:
+    pins: dict[int, list[str]] = {}
+    for each in runtime.pins():
+        if each.kind == "prog":
+            pins.setdefault(each.id, []).append(each.path)
+    return pins
+
+
+def _type_label(number: int) -> str:
+    return ProgType(number).label if number in set(ProgType) else str(number)
+
+
+def _document(info: ProgInfo, pins: list[str]) -> dict[str, Any]:
+    return {
+        "id": info.id,
+        "type": _type_label(info.prog_type),
+        "name": info.name,
+        "tag": info.tag,
+        "gpl_compatible": info.gpl_compatible,
+        "uid": info.owner_uid,
+        "insns": info.slot_count,
+        "map_ids": list(info.map_ids),
+        "pinned": pins,
+    }
+
+
+def _text(info: ProgInfo, pins: list[str]) -> str:
+    maps = f", maps {', '.join(map(str, info.map_ids))}" if info.map_ids else ""
+    places = f", pinned at {', '.join(pins)}" if pins else ""
+    kind = _type_label(info.prog_type)
+    return f"{info.id}: {kind} {info.name}, tag {info.tag}, {info.slot_count} insns{maps}{places}"

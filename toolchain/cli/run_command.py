@@ -1,0 +1,135 @@
+"""bpf-load run: a program on packets. Shows what it returns, how it changes the packet, and what it does to its maps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolchain.cli.common import Action, Command, Settings, binding_options, parse_prog_type, selection_options
+from toolchain.cli.map_changes import snapshot
+from toolchain.cli.run_report import RunReport, Subject
+from toolchain.cli.verdicts import parse_retval, passed
+from toolchain.errors import CaptureError, FilePlace, PinPlace, ToolchainError, UsageError
+from toolchain.loader.captures import ETHERNET, CaptureWriter, Packet, read_capture
+
+if TYPE_CHECKING:
+    from toolchain.loader.pipeline import LoadOptions
+    from toolchain.spec.objects import ObjectSpec
+    from toolchain.spec.runtime import Runtime
+
+
+@click.command(cls=Command)
+@click.argument("target", metavar="OBJ|PIN")
+@selection_options
+@binding_options
+@click.option("--packet", metavar="HEX|@FILE", help="One packet: hex digits, or the bytes of a file. [64 zero bytes]")
+@click.option("--pcap", metavar="IN", help="All packets of an Ethernet capture (pcap or pcapng).")
+@click.option("--write-pcap", metavar="OUT", help="Write the packets that pass, as the program left them.")
+@click.option("--repeat", type=click.IntRange(1, 1_000_000_000), default=1, help="Run this often on each packet.")
+@click.option("--expect", metavar="RET", help="Fail (exit 6) unless every run returns this: a number or a verdict.")
+def run(settings: Settings, target: str, **options: Any) -> Action:
+    """Run a program on packets and show the return value and what changed.
+
+    OBJ is loaded for this run only: its maps are reused where they are pinned, no pin is made. PIN is a program
+    that was loaded before.
+    """
+    if options["packet"] and options["pcap"]:
+        raise UsageError("--packet and --pcap exclude each other")
+    return partial(_run, settings, target, options)
+
+
+def _run(settings: Settings, target: str, options: dict[str, Any]) -> int:
+    packets = _packets(options)
+    with ExitStack() as stack:
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
+        subject = _open_program(runtime, target, options, stack)
+        expected = parse_retval(options["expect"], subject.prog_type) if options["expect"] else None
+        writer = stack.enter_context(CaptureWriter(options["write_pcap"])) if options["write_pcap"] else None
+        before = {name: snapshot(handle) for name, handle in subject.maps.items()}
+        report = RunReport(settings, subject)
+        for packet in packets:
+            result = subject.handle.run(packet.data, repeat=options["repeat"])
+            report.add(packet, result)
+            data = passed(subject.prog_type, result) if writer is not None else None
+            if writer is not None and data is not None:
+                writer.write(packet._replace(data=data, length=0))
+        report.finish(before, options["repeat"])
+        return report.compare(expected)
+
+
+def _packets(options: dict[str, Any]) -> Iterator[Packet]:
+    """What to run on. A single packet is read at once, a capture as it is consumed."""
+    if options["pcap"]:
+        return _ethernet(options["pcap"], read_capture(options["pcap"]))
+    text = options["packet"]
+    if not text:
+        return iter([Packet(bytes(64))])
+    if text.startswith("@"):
+        from toolchain.loader.objects import read_bytes
+
+        return iter([Packet(read_bytes(text[1:]))])
+    try:
+        return iter([Packet(bytes.fromhex(text.removeprefix("0x").replace(":", "")))])
+    except ValueError:
+        raise UsageError(f"--packet takes hex digits or @FILE: {text[:60]}") from None
+
+
+def _ethernet(path: str, packets: Iterator[Packet]) -> Iterator[Packet]:
+    for packet in packets:
+        if packet.link_type != ETHERNET:
+            raise CaptureError(f"no Ethernet capture: link type {packet.link_type} ({ETHERNET})", FilePlace(path))
+        yield packet
+
+
+def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack: ExitStack) -> Subject:
+    """A pin if it names one below the pin root, else an object file."""
+    from toolchain.loader.runtimes import relative_pin
+
+    if not _is_object(runtime.pin_root, target):
+        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, target)))
+        return _pinned_program(runtime, handle, target, stack)
+    from toolchain.cli.load_command import load_options
+    from toolchain.loader.objects import read_object
+    from toolchain.loader.pipeline import load
+
+    chosen = load_options(options, parse_prog_type(options["prog_type"]), runtime.pin_root, is_published=False)
+    obj = read_object(target)
+    single = select_one(obj, chosen)
+    loaded = stack.enter_context(load(runtime, obj, single))
+    program = loaded.programs[0]
+    maps = {each.spec.name: each.handle for each in loaded.maps}
+    return Subject(program.handle, program.program.name, program.program.prog_type, maps)
+
+
+def _is_object(pin_root: str, target: str) -> bool:
+    inside = os.path.join(os.path.realpath(pin_root), "")
+    return os.path.exists(target) and not os.path.realpath(target).startswith(inside)
+
+
+def select_one(obj: ObjectSpec, chosen: LoadOptions) -> LoadOptions:
+    """The options narrowed to one program. Raises UsageError where several could be meant."""
+    from dataclasses import replace
+
+    from toolchain.loader.link import select
+
+    programs = select(obj, chosen.programs, chosen.sections)
+    if len(programs) > 1:
+        names = ", ".join(each.name for each in programs)
+        raise UsageError(f"several programs to run: {names}", FilePlace(obj.path), "name one with --program")
+    return replace(chosen, programs=(programs[0].name,), sections=())
+
+
+def _pinned_program(runtime: Runtime, handle: Any, target: str, stack: ExitStack) -> Subject:
+    from toolchain.spec.runtime import ProgInfo
+
+    info = handle.info()
+    if not isinstance(info, ProgInfo):
+        raise ToolchainError("pinned here is no program but a map", PinPlace(target))
+    maps = [stack.enter_context(runtime.map_by_id(each)) for each in info.map_ids]
+    return Subject(handle, info.name, info.prog_type, {each.info().spec.name: each for each in maps})

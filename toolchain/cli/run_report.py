@@ -1,0 +1,150 @@
+"""What a run of a program shows: return values, packets and maps, as text or as one JSON document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from toolchain.cli import render
+from toolchain.cli.common import Settings
+from toolchain.cli.map_changes import Change, Snapshot, changes, snapshot
+from toolchain.cli.map_entries import key_text, map_btf, value_text
+from toolchain.cli.verdicts import verdict_text
+from toolchain.errors import ExpectationError
+from toolchain.loader.captures import Packet
+
+if TYPE_CHECKING:
+    from toolchain.btf import Btf
+    from toolchain.spec.runtime import MapHandle, MapInfo, ProgHandle, RunResult
+
+_SHOWN_CHANGES = 32
+"""Changed entries of a map that are shown as text; -v shows all."""
+
+
+class Subject(NamedTuple):
+    """The program that runs and the maps that it uses, by name."""
+
+    handle: ProgHandle
+    name: str
+    prog_type: int
+    maps: dict[str, MapHandle]
+
+
+class RunReport:
+    """Gathers the runs and shows them: one run in full, many as counts (and each with -v)."""
+
+    def __init__(self, settings: Settings, subject: Subject) -> None:
+        self._settings = settings
+        self._subject = subject
+        self._returned: Counter[int] = Counter()
+        self._rows: list[dict[str, Any]] = []
+        self._last: tuple[Packet, RunResult] | None = None
+        self._rewritten = 0
+        self._duration_ns = 0
+
+    def add(self, packet: Packet, result: RunResult) -> None:
+        """Count one run."""
+        self._returned[result.retval] += 1
+        self._rewritten += result.data_out != packet.data
+        self._duration_ns += result.duration_ns
+        self._last = packet, result
+        if self._settings.as_json:
+            row = {"retval": result.retval, "data_out": result.data_out.hex(), "duration_ns": result.duration_ns}
+            self._rows.append(row)
+        elif self._settings.verbosity:
+            text = verdict_text(self._subject.prog_type, result.retval)
+            render.write(f"packet {self._returned.total()}: {len(packet.data)} bytes, returned {text}")
+
+    def finish(self, before: dict[str, Snapshot | None], repeat: int) -> None:
+        """Show everything."""
+        differing = [
+            (name, handle, self._map_changes(handle, before[name])) for name, handle in self._subject.maps.items()
+        ]
+        if self._settings.as_json:
+            self._write_json(differing)
+            return
+        total, kind = self._returned.total(), self._subject.prog_type
+        if total == 1 and self._last is not None:
+            self._show_one(*self._last)
+        else:
+            render.write(f"{total} packets, {self._rewritten} of them changed")
+            for retval, count in sorted(self._returned.items()):
+                render.write(f"  {count:>8} returned {verdict_text(kind, retval)}")
+        if repeat > 1 and total:
+            render.write(f"{self._duration_ns / total:.0f} ns a run")
+        for name, handle, found in differing:
+            self._show_changes(name, handle, found)
+
+    def compare(self, expected: int | None) -> int:
+        """0, or ExpectationError where a run returned something else."""
+        wrong = {retval: count for retval, count in self._returned.items() if retval != expected}
+        if expected is None or not wrong:
+            return 0
+        kind = self._subject.prog_type
+        met = ", ".join(f"{verdict_text(kind, retval)} ({count} times)" for retval, count in sorted(wrong.items()))
+        raise ExpectationError(f"{self._subject.name}: returned {met} ({verdict_text(kind, expected)} expected)")
+
+    def _map_changes(self, handle: MapHandle, before: Snapshot | None) -> list[Change] | None:
+        after = snapshot(handle) if before is not None else None
+        return changes(before, after) if before is not None and after is not None else None
+
+    def _write_json(self, differing: list[tuple[str, MapHandle, list[Change] | None]]) -> None:
+        maps = [
+            {
+                "name": name,
+                "id": handle.id,
+                "compared": found is not None,
+                "changes": [
+                    {"key": each.key.hex(), "before": _hex(each.before), "after": _hex(each.after)}
+                    for each in found or ()
+                ],
+            }
+            for name, handle, found in differing
+        ]
+        document = {"schema": "bpf-load.run/1", "program": self._subject.name, "runs": self._rows, "maps": maps}
+        render.write(render.json_text(document))
+
+    def _show_one(self, packet: Packet, result: RunResult) -> None:
+        render.write(f"returned {verdict_text(self._subject.prog_type, result.retval)}")
+        if result.data_out == packet.data:
+            render.write(f"packet unchanged: {len(packet.data)} bytes")
+            return
+        render.write(f"packet changed: {len(packet.data)} -> {len(result.data_out)} bytes")
+        for line in packet_difference(packet.data, result.data_out):
+            render.write(line)
+
+    def _show_changes(self, name: str, handle: MapHandle, found: list[Change] | None) -> None:
+        name = render.printable(name)
+        if found is None:
+            render.write(f"map {name}: not compared")
+        elif not found:
+            render.write(f"map {name}: unchanged")
+        else:
+            info = handle.info()
+            btf = map_btf(info)
+            render.write(f"map {name}: {len(found)} {'entry' if len(found) == 1 else 'entries'} changed")
+            shown = found if self._settings.verbosity else found[:_SHOWN_CHANGES]
+            for each in shown:
+                render.write(render.printable("  " + _change_text(each, info, btf)))
+            if len(shown) < len(found):
+                render.write(f"  {len(found) - len(shown)} more (-v shows all)")
+
+
+def _change_text(change: Change, info: MapInfo, btf: Btf | None) -> str:
+    old = value_text(info, btf, change.before) if change.before is not None else "none"
+    new = value_text(info, btf, change.after) if change.after is not None else "gone"
+    return f"{key_text(info, btf, change.key)}: {old} -> {new}"
+
+
+def _hex(data: bytes | None) -> str | None:
+    return data.hex() if data is not None else None
+
+
+def packet_difference(before: bytes, after: bytes) -> Iterator[str]:
+    """Lines of 16 bytes that are not as they were, old and new."""
+    for offset in range(0, max(len(before), len(after)), 16):
+        old, new = before[offset : offset + 16], after[offset : offset + 16]
+        if old != new:
+            yield f"  {offset:04x}  - {old.hex(' ')}"
+            yield f"        + {new.hex(' ')}"

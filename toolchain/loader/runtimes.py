@@ -1,0 +1,65 @@
+"""Which runtime, and where its pins are.
+
+name     pin root, unless one is given
+user     $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-UID
+kernel   $BPF_PIN_ROOT, else /sys/fs/bpf
+"""
+
+from __future__ import annotations
+
+import os
+
+from toolchain.errors import PinError, PinPlace, Unsupported, UsageError
+from toolchain.spec.runtime import Runtime
+
+RUNTIMES = ("user", "kernel", "auto")
+
+
+def runtime_name(name: str = "") -> str:
+    """The runtime meant by ``name``: '' = $BPF_RUNTIME, else user; auto = the best that works here.
+
+    Raises: UsageError for a name that there is not, Unsupported for the kernel.
+    """
+    name = name or os.environ.get("BPF_RUNTIME", "") or "user"
+    if name not in RUNTIMES:
+        raise UsageError(f"unknown runtime: {name} ({', '.join(RUNTIMES)})")
+    if name == "kernel":
+        raise Unsupported("kernel runtime", hint="use the user runtime: -r user")
+    return "user"
+
+
+def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
+    """The runtime meant by ``name`` (see ``runtime_name``), its pins in ``pin_root`` or the default place.
+
+    Owns: the caller closes it.
+    Raises: UsageError, Unsupported, and RuntimeUnavailable where it cannot work here.
+    """
+    runtime_name(name)
+    from toolchain.vm import UserRuntime
+
+    return UserRuntime(pin_root or default_pin_root())
+
+
+def default_pin_root() -> str:
+    """Where the user runtime keeps its pins."""
+    environment = os.environ
+    if root := environment.get("BPF_PIN_ROOT"):
+        return root
+    if directory := environment.get("XDG_RUNTIME_DIR"):
+        return os.path.join(directory, "bpf")
+    return f"/dev/shm/bpf-{os.getuid()}"
+
+
+def relative_pin(pin_root: str, path: str) -> str:
+    """A PIN argument, absolute or relative to the pin root, as a path relative to it.
+
+    Raises: PinError EPERM for a path outside the root, as bpffs answers for another file system.
+    """
+    if not path.startswith("/"):
+        return path
+    for root in dict.fromkeys((os.path.abspath(pin_root), os.path.realpath(pin_root))):
+        if path.startswith(f"{root}/"):
+            return path[len(root) + 1 :].lstrip("/")
+    from errno import EPERM
+
+    raise PinError("path outside the pin root", EPERM, PinPlace(path), f"the pin root is {pin_root}")
