@@ -155,6 +155,18 @@ class _LazyTypes(Sequence[BtfType]):
         body = words[start + 3 : start + _BASE_WORDS[kind] + _ELEMENT_WORDS[kind] * count]
         return _MAKERS[kind](name, words[start + 2], count, kind_flag, body, self._strings)
 
+    def ids_of_kind(self, kind: int) -> list[int]:
+        """The ids of all types of a kind, without making them."""
+        words = self._words
+        return [i for i, start in enumerate(self._starts) if i and words[start + 1] >> 24 & 31 == kind]
+
+    def replaced(self, types: dict[int, BtfType]) -> _LazyTypes:
+        """The same types but for ``types``, by id."""
+        other = _LazyTypes(self._words, self._starts, self._strings)
+        for type_id, each in types.items():
+            other._made[type_id] = each
+        return other
+
     def name_offsets(self) -> Iterator[int]:
         """The string offset of each type's name, without making the types."""
         words = self._words
@@ -278,6 +290,23 @@ class Btf:
         if index is None:
             index = self._by_name = _group(name_of(each) for each in self.types)
         return list(index.get(name, ())) if name else []  # type: ignore[call-overload]
+
+    def ids_of_kind(self, kind: Kind) -> list[int]:
+        """The ids of all types of a kind, in order."""
+        if isinstance(self.types, _LazyTypes):
+            return self.types.ids_of_kind(kind)
+        return [type_id for type_id, each in enumerate(self.types) if each.kind == kind]
+
+    def datasecs(self) -> list[tuple[int, Datasec]]:
+        """(id, type) of every DATASEC."""
+        found = ((type_id, self.types[type_id]) for type_id in self.ids_of_kind(Kind.DATASEC))
+        return [(type_id, each) for type_id, each in found if isinstance(each, Datasec)]
+
+    def replaced(self, types: dict[int, BtfType]) -> Btf:
+        """The same type information but for ``types``, by id, which keep the names of those that they replace."""
+        if isinstance(self.types, _LazyTypes):
+            return Btf(self.types.replaced(types), self.strings, self.place)
+        return Btf(tuple(types.get(i, each) for i, each in enumerate(self.types)), self.strings, self.place)
 
     def find(self, name: str, *kinds: type[BtfType]) -> int:
         """The id of the first type of that name, of one of ``kinds`` where any are given; 0 where there is none."""

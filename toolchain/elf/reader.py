@@ -1,10 +1,10 @@
 """Bytes to ObjectFile.
 
-The structures are few and fixed (layout.py), so they are unpacked here with ``struct``: pyelftools gives the same answers
-(the tests compare the two) but costs 35 ms to import and 30 times as long for relocations.
+The structures are few and fixed (layout.py), so they are unpacked here with ``struct``: pyelftools gives the same
+answers (the tests compare the two) but costs 35 ms to import and 30 times as long for relocations.
 
-Every offset and count is untrusted: each is checked against the file's length before it is used, so time and memory stay
-in proportion to the file. A NOBITS section takes no memory here whatever size it claims.
+Every offset and count is untrusted: each is checked against the file's length before it is used, so time and memory
+stay in proportion to the file. A NOBITS section takes no memory here whatever size it claims.
 
 What is refused: no ELF, 32-bit ELF, linked files (only relocatable ones have what a loader needs), machines other than
 BPF (0 is taken for BPF: old assemblers wrote it), and files whose tables lie outside the file.
@@ -42,8 +42,8 @@ class _Header(NamedTuple):
 def read(data: bytes, path: str = "<memory>", without_debug: bool = False) -> ObjectFile:
     """The object in ``data``. ``path`` names it in errors.
 
-    ``without_debug`` leaves the contents and relocations of ``.debug_*`` sections out (they are DWARF, most of many files,
-    and nothing that loads a program looks at them).
+    ``without_debug`` leaves the contents and relocations of ``.debug_*`` sections out (they are DWARF,
+    most of many files, and nothing that loads a program looks at them).
 
     Raises: ObjectError at the file's or the section's offset.
     """
@@ -82,7 +82,9 @@ class _Reader:
         self.endian = "little" if data[5] == 1 else "big"
         self.mark = layout.MARK[self.endian]
         fields = struct.unpack_from(self.mark + layout.FILE_HEADER, data)
-        _, kind, self.machine, _, _, _, self.header_offset, self.flags, _, _, _, size, self.count, self.name_table = fields
+        _, kind, self.machine, _, _, _, self.header_offset, self.flags, _, _, _, size, self.count, self.name_table = (
+            fields
+        )
         if self.machine not in (layout.MACHINE_BPF, 0):
             raise self.fault(f"object of another machine: {self.machine} ({layout.MACHINE_BPF} BPF)", 18)
         if kind != layout.TYPE_RELOCATABLE:
@@ -157,14 +159,10 @@ class _Reader:
         strings = self._bytes(header.link)
         rows = struct.iter_unpack(self.mark + layout.SYMBOL, self._bytes(number))
         next(rows, None)
-        symbols = [
-            self._symbol(row, index, strings, number, places) for index, row in enumerate(rows, start=1)
-        ]
+        symbols = [self._symbol(row, index, strings, number, places) for index, row in enumerate(rows, start=1)]
         return tuple(symbols), number
 
-    def _symbol(
-        self, row: Sequence[int], index: int, strings: bytes, number: int, places: dict[int, int]
-    ) -> Symbol:
+    def _symbol(self, row: Sequence[int], index: int, strings: bytes, number: int, places: dict[int, int]) -> Symbol:
         name_offset, info, other, section, value, size = row
         offset = index * layout.SYMBOL_SIZE
         bind, kind = _BINDS.get(info >> 4), _TYPES.get(info & 15)

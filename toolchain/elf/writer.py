@@ -1,7 +1,8 @@
 """ObjectFile to bytes.
 
-Every section is written in order, then symbol table, its strings, section names and the relocation sections; the picture
-is in layout.py. Relocations become SHT_RELA where any of a section's entries has an addend of its own, else SHT_REL.
+Every section is written in order, then symbol table, its strings, section names and the relocation sections; the
+picture is in layout.py. Relocations become SHT_RELA where any of a section's entries has an addend of its own, else
+SHT_REL.
 
 No library does this: pyelftools only reads, lief cannot write BPF objects. 100,000 relocations take about 0.1 s.
 """
@@ -19,7 +20,7 @@ from toolchain.spec.objects import UNDEFINED, ObjectFile, Section, Symbol, Symbo
 class _Strings:
     """A string table under construction."""
 
-    __slots__ = ("data", "_offsets")
+    __slots__ = ("_offsets", "data")
 
     def __init__(self) -> None:
         self.data = bytearray(b"\0")
@@ -102,7 +103,7 @@ class _Writer:
         if section.type in layout.BOOKKEEPING:
             raise ValueError(f"section {section.name!r} has a type of the writer's own: {section.type}")
         if section.align & (section.align - 1) or not 0 <= section.align <= layout.MAX_ALIGN:
-            raise ValueError(f"section {section.name!r} has an alignment that is no small power of two: {section.align}")
+            raise ValueError(f"section {section.name!r} has an alignment not written: {section.align}")
         if section.type == layout.SHT_NOBITS and section.data:
             raise ValueError(f"section {section.name!r} is NOBITS and has data")
         if section.type != layout.SHT_NOBITS and section.size != len(section.data):

@@ -6,10 +6,11 @@ A row of the table is one HEAD. Three kinds of match, in this order:
 1. the whole name is a row's head ("xdp", "cgroup/bind4");
 2. the name is a head that takes a target, then '/' and the target ("kprobe/do_exit");
 3. the name only begins with a head, as loaders took it until libbpf 1.0 ("socket1", "xdp_prog"): ``is_legacy``.
-A name of the classic tail-call form "ID/KEY" (tc: slot KEY of the prog array with that id) says no type, nor does any other.
+A name of the classic tail-call form "ID/KEY" (tc: slot KEY of the prog array with that id) says no type, nor does any
+other.
 
-Source: libbpf 1.7 src/libbpf.c (section_defs, sec_def_matches) for the 116 heads; libbpf 0.8.1, the same function, for the
-prefixes of rule 3; Linux 6.12 Documentation/bpf/libbpf/program_types.rst for what follows the '/'; iproute2 7.1
+Source: libbpf 1.7 src/libbpf.c (section_defs, sec_def_matches) for the 116 heads; libbpf 0.8.1, the same function,
+for the prefixes of rule 3; Linux 6.12 Documentation/bpf/libbpf/program_types.rst for what follows the '/'; iproute2 7.1
 lib/bpf_legacy.c (bpf_prog_meta) for tc's default sections.
 """
 

@@ -1,0 +1,124 @@
+"""What an object says besides code and maps: data sections, licence, kernel version, externs, and the repaired types.
+
+    section                                  becomes
+    .data, .data.*      PROGBITS             DataSpec of kind .data
+    .rodata, .rodata.*  PROGBITS             DataSpec of kind .rodata (string constants of the compiler: .rodata.str1.1)
+    .bss, .bss.*        NOBITS               DataSpec of kind .bss, zeros
+    license, version                         ObjectSpec.licence, .kernel_version
+    .struct_ops*, .addr_space.1, .jumptables nothing yet; a warning
+
+Compilers leave sizes of DATASEC types, and the offsets of global variables in them, to whoever knows the symbol table:
+they are filled in here, as a kernel wants them.
+
+Source: libbpf 1.7 libbpf.c (bpf_object__elf_collect, bpf_object__init_license, btf_fixup_datasec,
+bpf_object__collect_externs).
+"""
+
+from __future__ import annotations
+
+from toolchain.btf import Btf
+from toolchain.elf import layout
+from toolchain.elf.scope import Scope
+from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind
+
+KINDS = (".data", ".rodata", ".bss")
+_UNMODELLED = (".struct_ops", "?.struct_ops", ".addr_space.1", ".jumptables")
+_MAX_BSS_SIZE = 1 << 26
+"""Zeros that a file may claim without holding them; far above what a kernel gives one map."""
+_EXTERN_SECTIONS = (".kconfig", ".ksyms")
+
+
+def data_kind(name: str) -> str | None:
+    """'.data' for '.data.cold'; None for a section that holds no program data."""
+    for kind in KINDS:
+        if name == kind or name.startswith(f"{kind}."):
+            return kind
+    return None
+
+
+def find_data(scope: Scope) -> dict[int, DataSpec]:
+    """The data sections by number, without references. Names are unique."""
+    found: dict[int, DataSpec] = {}
+    taken: set[str] = set()
+    for number, section in enumerate(scope.sections):
+        if section.name.startswith(_UNMODELLED):
+            scope.warn(f"section {section.name} is not modelled: programs that need it are refused")
+            continue
+        kind = data_kind(section.name)
+        if kind is None or not section.size or scope.is_code(number):
+            continue
+        if section.type == layout.SHT_NOBITS:
+            if section.size > _MAX_BSS_SIZE:
+                message = f"too many zeros: {section.size} bytes (at most {_MAX_BSS_SIZE})"
+                raise scope.fault(section.name, message)
+            data = bytes(section.size)
+        elif section.type == layout.SHT_PROGBITS:
+            data = section.data
+        else:
+            continue
+        name = section.name if section.name not in taken else f"{section.name}.#{number}"
+        taken.add(name)
+        found[number] = DataSpec(name, kind, data)
+    return found
+
+
+def licence(scope: Scope) -> str:
+    """The text of section ``license``, '' without one."""
+    section = scope.find("license")
+    if section is None or not section.data:
+        scope.warn("no licence: helpers for GPL-compatible programs only are refused")
+        return ""
+    text, end, _ = section.data.partition(b"\0")
+    if not end:
+        scope.warn("the licence is not ended by a zero byte")
+    return text.decode("utf-8", "backslashreplace")
+
+
+def kernel_version(scope: Scope) -> int:
+    """The number in section ``version``, 0 without one."""
+    section = scope.find("version")
+    if section is None or not section.data:
+        return 0
+    if len(section.data) != 4:
+        scope.warn(f"section version has {len(section.data)} bytes, not 4: ignored")
+        return 0
+    return int.from_bytes(section.data, "little" if scope.file.endian == "little" else "big")
+
+
+def repair_types(scope: Scope, btf: Btf) -> Btf:
+    """The same types, with the sizes of DATASECs and the offsets of their global variables filled in."""
+    from toolchain.btf.types import Datasec, Linkage, Var, VarSecinfo
+
+    repaired: dict[int, Datasec] = {}
+    for type_id, section in btf.datasecs():
+        number = scope.number_of.get(section.name)
+        if number is None or not section.variables:
+            continue
+        offsets = {symbol.name: symbol.value for symbol in reversed(scope.symbols_of[number])}
+        variables = []
+        for each in section.variables:
+            var = btf.get(each.type_id)
+            is_named = isinstance(var, Var) and var.linkage != Linkage.STATIC and var.name in offsets
+            offset = offsets[var.name] if is_named else each.offset  # type: ignore[union-attr]
+            variables.append(VarSecinfo(each.type_id, offset, each.size))
+        variables.sort(key=lambda each: each.offset)
+        size = max(section.size, scope.sections[number].size) & 0xFFFFFFFF
+        repaired[type_id] = Datasec(section.name, size, tuple(variables))
+    return btf.replaced(repaired) if repaired else btf  # type: ignore[arg-type]
+
+
+def find_externs(used: dict[str, Symbol], btf: Btf | None) -> tuple[ExternSpec, ...]:
+    """The undefined symbols that code refers to; type information says which section each belongs to."""
+    from toolchain.btf.types import name_of
+
+    places: dict[str, tuple[str, int]] = {}
+    if btf is not None and used:
+        for _, section in btf.datasecs():
+            if section.name in _EXTERN_SECTIONS:
+                for variable in section.variables:
+                    places[name_of(btf.get(variable.type_id))] = section.name, variable.type_id
+    externs = []
+    for name, symbol in sorted(used.items()):
+        section_name, type_id = places.get(name, ("", 0))
+        externs.append(ExternSpec(name, section_name, symbol.bind is SymbolBind.WEAK, type_id))
+    return tuple(externs)
