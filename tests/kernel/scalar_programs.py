@@ -18,7 +18,7 @@ import struct
 from typing import NamedTuple
 
 from toolchain.isa.opcodes import Alu, Class, Jmp
-from toolchain.verifier.alu import alu, fork, swap_bytes
+from toolchain.verifier.arith import alu, fork, swap_bytes
 from toolchain.verifier.branch import decide, refine, refine_same
 from toolchain.verifier.scalar import UNKNOWN, Scalar, const, format_scalar
 

@@ -21,7 +21,7 @@ from toolchain.verifier.scalar import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_M
 
 Pair = tuple[Scalar, Scalar]
 
-FLIP = {
+FLIP: dict[int, int] = {
     Jmp.JEQ: Jmp.JEQ,
     Jmp.JNE: Jmp.JNE,
     Jmp.JSET: Jmp.JSET,
@@ -36,7 +36,7 @@ FLIP = {
 }
 """``a op b`` is ``b FLIP[op] a``."""
 
-REVERSE = {
+REVERSE: dict[int, int] = {
     Jmp.JEQ: Jmp.JNE,
     Jmp.JNE: Jmp.JEQ,
     Jmp.JGE: Jmp.JLT,
@@ -50,18 +50,25 @@ REVERSE = {
 }
 """``not (a op b)`` is ``a REVERSE[op] b``; JSET has none."""
 
+_JEQ, _JNE, _JSET = int(Jmp.JEQ), int(Jmp.JNE), int(Jmp.JSET)
+_JGT, _JGE, _JLT, _JLE = int(Jmp.JGT), int(Jmp.JGE), int(Jmp.JLT), int(Jmp.JLE)
+_JSGT, _JSGE, _JSLT, _JSLE = int(Jmp.JSGT), int(Jmp.JSGE), int(Jmp.JSLT), int(Jmp.JSLE)
+_UNSIGNED = frozenset((_JGT, _JGE, _JLT, _JLE))
+_GREATER = frozenset((_JGT, _JGE, _JSGT, _JSGE))
 
-def decide(op: Jmp, is64: bool, dst: Scalar, src: Scalar) -> bool | None:
+
+def decide(op: int, is64: bool, dst: Scalar, src: Scalar) -> bool | None:
     """Whether ``dst op src`` holds: True, False, or None where the views do not tell.
 
-    ``src`` is `const(imm)` for an immediate operand. Source: verifier.c is_scalar_branch_taken.
+    ``op`` is a value of `Jmp`; ``src`` is `const(imm)` for an immediate operand.
+    Source: verifier.c is_scalar_branch_taken.
     """
-    if op in (Jmp.JEQ, Jmp.JNE):
+    if op in (_JEQ, _JNE):
         equal = _decide_equal(is64, dst, src)
-        return equal if equal is None or op == Jmp.JEQ else not equal
-    if op == Jmp.JSET:
+        return equal if equal is None or op == _JEQ else not equal
+    if op == _JSET:
         return _decide_set(is64, dst, src)
-    if op in (Jmp.JGT, Jmp.JGE, Jmp.JLT, Jmp.JLE):
+    if op in _UNSIGNED:
         if is64:
             low1, high1, low2, high2 = dst.umin, dst.umax, src.umin, src.umax
         else:
@@ -70,11 +77,11 @@ def decide(op: Jmp, is64: bool, dst: Scalar, src: Scalar) -> bool | None:
         low1, high1, low2, high2 = dst.smin, dst.smax, src.smin, src.smax
     else:
         low1, high1, low2, high2 = dst.s32_min, dst.s32_max, src.s32_min, src.s32_max
-    if op in (Jmp.JGT, Jmp.JSGT):
+    if op in (_JGT, _JSGT):
         return True if low1 > high2 else False if high1 <= low2 else None
-    if op in (Jmp.JGE, Jmp.JSGE):
+    if op in (_JGE, _JSGE):
         return True if low1 >= high2 else False if high1 < low2 else None
-    if op in (Jmp.JLT, Jmp.JSLT):
+    if op in (_JLT, _JSLT):
         return True if high1 < low2 else False if low1 >= high2 else None
     return True if high1 <= low2 else False if low1 > high2 else None
 
@@ -105,7 +112,7 @@ def _decide_set(is64: bool, a: Scalar, b: Scalar) -> bool | None:
     return None if (a.mask | a.value) & b.value & width else False
 
 
-def refine(op: Jmp, is64: bool, dst: Scalar, src: Scalar) -> tuple[Pair, Pair]:
+def refine(op: int, is64: bool, dst: Scalar, src: Scalar) -> tuple[Pair, Pair]:
     """What is known after ``if dst op src``: ((dst, src) where it holds, (dst, src) where it does not), settled.
 
     Source: verifier.c reg_set_min_max.
@@ -114,31 +121,31 @@ def refine(op: Jmp, is64: bool, dst: Scalar, src: Scalar) -> tuple[Pair, Pair]:
     return (settle(taken[0]), settle(taken[1])), (settle(fallen[0]), settle(fallen[1]))
 
 
-def refine_raw(op: Jmp, is64: bool, dst: Scalar, src: Scalar) -> tuple[Pair, Pair]:
+def refine_raw(op: int, is64: bool, dst: Scalar, src: Scalar) -> tuple[Pair, Pair]:
     """`refine` before `settle`: for the log, which mentions contradicting views (`scalar.violation_text`)."""
-    if op == Jmp.JSET:
+    if op == _JSET:
         return _refine_set(is64, dst, src)
     return _holds(op, is64, dst, src), _holds(REVERSE[op], is64, dst, src)
 
 
-def refine_same(op: Jmp, is64: bool, reg: Scalar) -> tuple[Scalar, Scalar]:
+def refine_same(op: int, is64: bool, reg: Scalar) -> tuple[Scalar, Scalar]:
     """`refine` where both operands are one register (``if r1 < r1``): (where it holds, where it does not), settled.
 
     The kernel narrows the one register twice. Source: verifier.c check_cond_jmp_op, where both pointers are equal.
     """
     holds = _holds_same(op, is64, reg)
-    return holds, holds if op == Jmp.JSET else _holds_same(REVERSE[op], is64, reg)
+    return holds, holds if op == _JSET else _holds_same(REVERSE[op], is64, reg)
 
 
-def _holds_same(op: Jmp, is64: bool, reg: Scalar) -> Scalar:
+def _holds_same(op: int, is64: bool, reg: Scalar) -> Scalar:
     """The register where ``reg op reg`` is "true": a strict comparison cuts both ends, others teach nothing."""
-    if op in (Jmp.JLT, Jmp.JGT):
+    if op in (_JLT, _JGT):
         reg = (
             _with_u64(reg, reg.umin + 1 & M64, reg.umax - 1 & M64)
             if is64
             else _with_u32(reg, reg.u32_min + 1 & M32, reg.u32_max - 1 & M32)
         )
-    elif op in (Jmp.JSLT, Jmp.JSGT):
+    elif op in (_JSLT, _JSGT):
         reg = (
             _with_s64(reg, _wrap64(reg.smin + 1), _wrap64(reg.smax - 1))
             if is64
@@ -149,17 +156,17 @@ def _holds_same(op: Jmp, is64: bool, reg: Scalar) -> Scalar:
     return settle(resync(reg))
 
 
-def _holds(op: Jmp, is64: bool, a: Scalar, b: Scalar) -> Pair:
+def _holds(op: int, is64: bool, a: Scalar, b: Scalar) -> Pair:
     """Both numbers where ``a op b`` is true."""
-    if op in (Jmp.JGT, Jmp.JGE, Jmp.JSGT, Jmp.JSGE):
+    if op in _GREATER:
         second, first = _holds(FLIP[op], is64, b, a)
         return first, second
-    if op == Jmp.JEQ:
+    if op == _JEQ:
         return _equal(is64, a, b)
-    if op == Jmp.JNE:
+    if op == _JNE:
         return _unequal(is64, a, b)
-    strict = 1 if op in (Jmp.JLT, Jmp.JSLT) else 0
-    if op in (Jmp.JLT, Jmp.JLE):
+    strict = 1 if op in (_JLT, _JSLT) else 0
+    if op in (_JLT, _JLE):
         if is64:
             a_max = min(a.umax, b.umax - strict & M64)
             b_min = max(a.umin + strict & M64, b.umin)
@@ -257,16 +264,24 @@ def _with_bits(s: Scalar, value: int, mask: int) -> Scalar:
 
 
 def _with_u64(s: Scalar, umin: int, umax: int) -> Scalar:
+    if not s.mask and s.umin == umin and s.umax == umax and s.umin == s.umax:
+        return s
     return sync(s.value, s.mask, s.smin, s.smax, umin, umax, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
 
 
 def _with_s64(s: Scalar, smin: int, smax: int) -> Scalar:
+    if not s.mask and s.smin == smin and s.smax == smax and s.umin == s.umax:
+        return s
     return sync(s.value, s.mask, smin, smax, s.umin, s.umax, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
 
 
 def _with_u32(s: Scalar, u32_min: int, u32_max: int) -> Scalar:
+    if not s.mask and s.u32_min == u32_min and s.u32_max == u32_max and s.umin == s.umax:
+        return s
     return sync(s.value, s.mask, s.smin, s.smax, s.umin, s.umax, s.s32_min, s.s32_max, u32_min, u32_max)
 
 
 def _with_s32(s: Scalar, s32_min: int, s32_max: int) -> Scalar:
+    if not s.mask and s.s32_min == s32_min and s.s32_max == s32_max and s.umin == s.umax:
+        return s
     return sync(s.value, s.mask, s.smin, s.smax, s.umin, s.umax, s32_min, s32_max, s.u32_min, s.u32_max)

@@ -187,28 +187,37 @@ def sync(
     """The scalar of these views after they have refined each other, in the kernel's order and number of rounds.
 
     Contradicting views are possible (a branch that cannot happen) and come out as ranges with min > max; see `settle`.
-    Complexity: constant; a round that changes nothing ends the rounds.
+    Complexity: constant; a round that changes nothing ends the rounds, and of 31-bit numbers each view is simply the
+    meet of all.
     Source: verifier.c reg_bounds_sync.
     """
+    if (
+        mask == M64
+        and (umin == 0 and umax == M64 and smin == S64_MIN and smax == S64_MAX)
+        and (u32_min == 0 and u32_max == M32 and s32_min == S32_MIN and s32_max == S32_MAX)
+    ):
+        return UNKNOWN
     smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
         value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
     )
     only = only_member(value, mask, umin, umax)
     if only >= 0:
         return const(only)
-    for _ in range(3):
-        before = (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
-        s32_min, s32_max, u32_min, u32_max = _deduce32(smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
-        smin, smax, umin, umax = _deduce64(smin, smax, umin, umax)
-        value, mask, smin, smax, umin, umax = _deduce_mixed(
-            value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
-        )
-        if before == (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max):
-            break
-    value, mask = tnum.intersect(value, mask, *tnum.range_(umin, umax))
-    value, mask = tnum.with_subreg(
-        value, mask, *tnum.intersect(value & M32, mask & M32, *tnum.range_(u32_min, u32_max))
-    )
+    least = max(umin, smin, u32_min, s32_min)
+    if smin >= 0 <= s32_min and smax <= S32_MAX >= umax and least <= min(umax, smax, u32_max, s32_max):
+        smin = umin = u32_min = s32_min = least
+        smax = umax = u32_max = s32_max = min(umax, smax, u32_max, s32_max)
+    else:
+        for _ in range(3):
+            before = (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+            s32_min, s32_max, u32_min, u32_max = _deduce32(smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+            smin, smax, umin, umax = _deduce64(smin, smax, umin, umax)
+            value, mask, smin, smax, umin, umax = _deduce_mixed(
+                value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
+            )
+            if before == (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max):
+                break
+    value, mask = _bits_of_ranges(value, mask, umin, umax, u32_min, u32_max)
     smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
         value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
     )
@@ -218,6 +227,19 @@ def sync(
     if not mask and umin == umax == value and u32_min == u32_max and s32_min == s32_max and smin == smax:
         return const(value)
     return Scalar(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
+
+
+def _bits_of_ranges(value: int, mask: int, umin: int, umax: int, u32_min: int, u32_max: int) -> tnum.Tnum:
+    """The known bits together with those above the highest that changes within a range.
+
+    Source: verifier.c __reg_bound_offset.
+    """
+    changing = (1 << (umin ^ umax).bit_length()) - 1
+    mask &= changing
+    value = (value | umin & ~changing) & ~mask
+    changing = (1 << (u32_min ^ u32_max).bit_length()) - 1 | HIGH32
+    mask &= changing
+    return (value | u32_min & ~changing) & ~mask, mask
 
 
 def narrow_by_bits(
@@ -234,16 +256,28 @@ def narrow_by_bits(
 ) -> tuple[int, int, int, int, int, int, int, int]:
     """The ranges, narrowed by the known bits: least and greatest number that the tnum allows in each view."""
     low, high = value, value | mask
-    umin = max(umin, low)
-    umax = min(umax, high)
-    smin = max(smin, ((value | mask & _B63) ^ _B63) - _B63)
-    smax = min(smax, ((value | mask & S64_MAX) ^ _B63) - _B63)
+    if low > umin:
+        umin = low
+    if high < umax:
+        umax = high
+    end = ((value | mask & _B63) ^ _B63) - _B63
+    if end > smin:
+        smin = end
+    end = ((value | mask & S64_MAX) ^ _B63) - _B63
+    if end < smax:
+        smax = end
     low &= M32
     high &= M32
-    u32_min = max(u32_min, low)
-    u32_max = min(u32_max, high)
-    s32_min = max(s32_min, ((low | mask & _B31) ^ _B31) - _B31)
-    s32_max = min(s32_max, ((low | mask & S32_MAX) ^ _B31) - _B31)
+    if low > u32_min:
+        u32_min = low
+    if high < u32_max:
+        u32_max = high
+    end = ((low | mask & _B31) ^ _B31) - _B31
+    if end > s32_min:
+        s32_min = end
+    end = ((low | mask & S32_MAX) ^ _B31) - _B31
+    if end < s32_max:
+        s32_max = end
     return smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
 
 
@@ -273,24 +307,48 @@ def _deduce32(
     umin_s32, umax_s32 = (umin_low ^ _B31) - _B31, (umax_low ^ _B31) - _B31
     smin_s32, smax_s32 = (smin_low ^ _B31) - _B31, (smax_low ^ _B31) - _B31
     if umin >> 32 == umax >> 32:
-        u32_min, u32_max = max(u32_min, umin_low), min(u32_max, umax_low)
+        if umin_low > u32_min:
+            u32_min = umin_low
+        if umax_low < u32_max:
+            u32_max = umax_low
         if umin_s32 <= umax_s32:
-            s32_min, s32_max = max(s32_min, umin_s32), min(s32_max, umax_s32)
+            if umin_s32 > s32_min:
+                s32_min = umin_s32
+            if umax_s32 < s32_max:
+                s32_max = umax_s32
     if smin >> 32 == smax >> 32:
         if smin_low <= smax_low:
-            u32_min, u32_max = max(u32_min, smin_low), min(u32_max, smax_low)
+            if smin_low > u32_min:
+                u32_min = smin_low
+            if smax_low < u32_max:
+                u32_max = smax_low
         if smin_s32 <= smax_s32:
-            s32_min, s32_max = max(s32_min, smin_s32), min(s32_max, smax_s32)
+            if smin_s32 > s32_min:
+                s32_min = smin_s32
+            if smax_s32 < s32_max:
+                s32_max = smax_s32
     if umin_s32 < 0 <= umax_s32 and (umin >> 32) + 1 & M32 == umax >> 32:
-        s32_min, s32_max = max(s32_min, umin_s32), min(s32_max, umax_s32)
+        if umin_s32 > s32_min:
+            s32_min = umin_s32
+        if umax_s32 < s32_max:
+            s32_max = umax_s32
     if smin_s32 < 0 <= smax_s32 and (smin >> 32) + 1 & M32 == smax >> 32 & M32:
-        s32_min, s32_max = max(s32_min, smin_s32), min(s32_max, smax_s32)
+        if smin_s32 > s32_min:
+            s32_min = smin_s32
+        if smax_s32 < s32_max:
+            s32_max = smax_s32
     low, high = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
     if low <= high:
-        s32_min, s32_max = max(s32_min, low), min(s32_max, high)
+        if low > s32_min:
+            s32_min = low
+        if high < s32_max:
+            s32_max = high
     low, high = s32_min & M32, s32_max & M32
     if low <= high:
-        u32_min, u32_max = max(u32_min, low), min(u32_max, high)
+        if low > u32_min:
+            u32_min = low
+        if high < u32_max:
+            u32_max = high
     elif u32_max < low:
         s32_min, u32_max = (u32_min ^ _B31) - _B31, min(u32_max, high)
     elif high < u32_min:
@@ -307,10 +365,16 @@ def _deduce64(smin: int, smax: int, umin: int, umax: int) -> tuple[int, int, int
     """
     low, high = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
     if low <= high:
-        smin, smax = max(smin, low), min(smax, high)
+        if low > smin:
+            smin = low
+        if high < smax:
+            smax = high
     low, high = smin & M64, smax & M64
     if low <= high:
-        umin, umax = max(umin, low), min(umax, high)
+        if low > umin:
+            umin = low
+        if high < umax:
+            umax = high
     elif umax < low:
         smin, umax = (umin ^ _B63) - _B63, min(umax, high)
     elif high < umin:
@@ -335,16 +399,32 @@ def _deduce_mixed(
     The last rule serves sign-extending loads: a value in the s32 range whose low half is not negative is not negative.
     Source: verifier.c __reg_deduce_mixed_bounds.
     """
-    umin = max(umin, umin & HIGH32 | u32_min)
-    umax = min(umax, umax & HIGH32 | u32_max)
-    smin = max(smin, smin & ~M32 | u32_min)
-    smax = min(smax, smax & ~M32 | u32_max)
+    end = umin & HIGH32 | u32_min
+    if end > umin:
+        umin = end
+    end = umax & HIGH32 | u32_max
+    if end < umax:
+        umax = end
+    end = smin & ~M32 | u32_min
+    if end > smin:
+        smin = end
+    end = smax & ~M32 | u32_max
+    if end < smax:
+        smax = end
     low, high = s32_min & M32, s32_max & M32
     if low <= high:
-        umin = max(umin, umin & HIGH32 | low)
-        umax = min(umax, umax & HIGH32 | high)
-        smin = max(smin, smin & ~M32 | low)
-        smax = min(smax, smax & ~M32 | high)
+        end = umin & HIGH32 | low
+        if end > umin:
+            umin = end
+        end = umax & HIGH32 | high
+        if end < umax:
+            umax = end
+        end = smin & ~M32 | low
+        if end > smin:
+            smin = end
+        end = smax & ~M32 | high
+        if end < smax:
+            smax = end
     if s32_min >= 0 and smin >= S32_MIN and smax <= S32_MAX:
         smin = umin = s32_min
         smax = s32_max
@@ -410,6 +490,8 @@ def violation_text(scalar: Scalar, context: str) -> str:
 def zext32(scalar: Scalar) -> Scalar:
     """The low half with the high half zero: what every 32-bit operation leaves. Source: verifier.c zext_32_to_64."""
     s = scalar
+    if s is UNKNOWN:
+        return _UNKNOWN_BY_SIZE[4]
     if not s.mask & M32 and s.u32_min == s.u32_max:
         return const(s.value & M32)
     return zext_views(s.value, s.mask, s.s32_min, s.s32_max, s.u32_min, s.u32_max)

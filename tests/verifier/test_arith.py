@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.verifier.scalar_cases import ALU_OPS, EDGES, abstract, execute, members, move, random_numbers, swap
 from toolchain.isa.opcodes import Alu
-from toolchain.verifier.alu import alu, fork, pointer_offset, swap_bytes
+from toolchain.verifier.arith import alu, fork, pointer_offset, swap_bytes
 from toolchain.verifier.scalar import M64, UNKNOWN, Scalar, const, from_bounds, violation
 
 WIDTHS = (True, False)
