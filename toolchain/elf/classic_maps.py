@@ -25,10 +25,12 @@ elf_reader.go (loadMaps).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from toolchain.btf import Btf
+from toolchain.btf.types import Struct, Var
 from toolchain.elf import layout
 from toolchain.elf.scope import Scope
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
@@ -139,24 +141,30 @@ def _style_of(section: str, words: tuple[int, ...]) -> MapStyle:
 
 def _fields_by_type(btf: Btf, name: str, data: bytes, mark: str) -> dict[str, int] | None:
     """The record's 32-bit fields by the names that the variable's type gives them; None where it has no such type."""
-    from toolchain.btf.types import Struct, Var
-
     variable = btf.find(name, Var)
     if not variable:
         return None
     record = btf.resolved(btf.types[variable].type_id)  # type: ignore[union-attr]
     if not isinstance(record, Struct) or record.size != len(data):
         return None
+    byteorder: Literal["little", "big"] = "little" if mark == "<" else "big"
     fields: dict[str, int] = {}
-    for member in record.members:
-        start, remainder = divmod(member.bit_offset, 8)
-        size = btf.size_of(member.type_id)
-        if remainder or not 0 < size <= len(data) - start:
+    for field, start, size in _flat_members(btf, record):
+        if not 0 < size <= len(data) - start:
             return None
-        field = _SPELLINGS.get(member.name, member.name)
-        byteorder = "little" if mark == "<" else "big"
-        fields[field] = int.from_bytes(data[start : start + size], byteorder)  # type: ignore[arg-type]
+        fields[_SPELLINGS.get(field, field)] = int.from_bytes(data[start : start + size], byteorder)
     return fields if "type" in fields else None
+
+
+def _flat_members(btf: Btf, record: Struct) -> Iterator[tuple[str, int, int]]:
+    """(name, offset, size) of each member; those of a struct member (one level) in its place."""
+    for member in record.members:
+        inner = btf.resolved(member.type_id)
+        if isinstance(inner, Struct):
+            for each in inner.members:
+                yield each.name, (member.bit_offset + each.bit_offset) // 8, btf.size_of(each.type_id)
+        else:
+            yield member.name, member.bit_offset // 8, btf.size_of(member.type_id)
 
 
 def _spec_of(
@@ -169,7 +177,7 @@ def _spec_of(
         raise scope.fault(section.name, message, offset) from None
     pinning = fields.get("pinning", 0)
     key_type_id, value_type_id = _annotated_types(btf, name, fields)
-    inner_index = fields.get("inner_idx", _TEMPLATE_ONLY)
+    inner_index = fields.get("inner_idx", 0 if style is MapStyle.CLASSIC else _TEMPLATE_ONLY)
     return MapSpec(
         name=name,
         map_type=map_type,
@@ -192,8 +200,6 @@ def _spec_of(
 
 def _annotated_types(btf: Btf | None, name: str, fields: dict[str, int]) -> tuple[int, int]:
     """Key and value type of a map that BPF_ANNOTATE_KV_PAIR describes: a struct ``____btf_map_NAME`` of the two."""
-    from toolchain.btf.types import Struct
-
     note = btf.find(f"____btf_map_{name}", Struct) if btf is not None else 0
     if btf is None or not note:
         return 0, 0

@@ -17,6 +17,7 @@ bpf_object__collect_externs).
 from __future__ import annotations
 
 from toolchain.btf import Btf
+from toolchain.btf.types import BtfType, Datasec, Linkage, Var, VarSecinfo, name_of
 from toolchain.elf import layout
 from toolchain.elf.scope import Scope
 from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind
@@ -87,9 +88,7 @@ def kernel_version(scope: Scope) -> int:
 
 def repair_types(scope: Scope, btf: Btf) -> Btf:
     """The same types, with the sizes of DATASECs and the offsets of their global variables filled in."""
-    from toolchain.btf.types import Datasec, Linkage, Var, VarSecinfo
-
-    repaired: dict[int, Datasec] = {}
+    repaired: dict[int, BtfType] = {}
     for type_id, section in btf.datasecs():
         number = scope.number_of.get(section.name)
         if number is None or not section.variables:
@@ -104,13 +103,11 @@ def repair_types(scope: Scope, btf: Btf) -> Btf:
         variables.sort(key=lambda each: each.offset)
         size = max(section.size, scope.sections[number].size) & 0xFFFFFFFF
         repaired[type_id] = Datasec(section.name, size, tuple(variables))
-    return btf.replaced(repaired) if repaired else btf  # type: ignore[arg-type]
+    return btf.replaced(repaired) if repaired else btf
 
 
 def find_externs(used: dict[str, Symbol], btf: Btf | None) -> tuple[ExternSpec, ...]:
     """The undefined symbols that code refers to; type information says which section each belongs to."""
-    from toolchain.btf.types import name_of
-
     places: dict[str, tuple[str, int]] = {}
     if btf is not None and used:
         for _, section in btf.datasecs():

@@ -155,7 +155,7 @@ def find_programs(scope: Scope, extents: list[Extent], names: list[str]) -> list
         programs.append(
             ProgramSpec(
                 name,
-                section,
+                section.removeprefix("?"),
                 match.prog_type,
                 match.expected_attach_type,
                 match.attach_target,
