@@ -1,0 +1,85 @@
+"""Ids: one counter for each kind of object, in ``.bpf/super``. An id is never given twice, as in the kernel.
+
+    0  8 magic   8  4 version   12  4 -   16  16 tree id   32  8 x 3 last id given: map, prog, link
+
+Each counter is rewritten by one pwrite of 8 bytes under the file's lock: a killed process leaves the old number or
+the new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import struct
+
+from toolchain.errors import PinPlace, RuntimeUnavailable
+from toolchain.pin.header import KINDS
+from toolchain.pin.locks import lock_exclusive
+from toolchain.pin.root import PRIVATE
+
+MAGIC = b"BPFTREE\x01"
+_SUPER = struct.Struct("<8sI4x16sQQQ")
+_COUNTERS_OFFSET = 32
+
+
+def next_id(root: str, kind: str) -> int:
+    """An id that no object of this kind ever had. Raises RuntimeUnavailable."""
+    descriptor = _open_super(root)
+    try:
+        lock_exclusive(descriptor, PinPlace(_path(root)))
+        _counters(root, descriptor)
+        offset = _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1)
+        number = int(struct.unpack("<Q", os.pread(descriptor, 8, offset))[0]) + 1
+        os.pwrite(descriptor, struct.pack("<Q", number), offset)
+        return number
+    finally:
+        os.close(descriptor)
+
+
+def last_ids(root: str) -> dict[str, int] | None:
+    """The last id given of each kind; None if there is no list yet. Raises RuntimeUnavailable if it is damaged."""
+    try:
+        descriptor = os.open(_path(root), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        return dict(zip(KINDS, _counters(root, descriptor), strict=True))
+    finally:
+        os.close(descriptor)
+
+
+def _path(root: str) -> str:
+    return os.path.join(root, PRIVATE, "super")
+
+
+def _open_super(root: str) -> int:
+    path = _path(root)
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags)
+    fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), 0, 0, 0))
+        with contextlib.suppress(FileExistsError):
+            link_descriptor(fresh, path)
+    finally:
+        os.close(fresh)
+    return os.open(path, flags)
+
+
+def link_descriptor(descriptor: int, path: str) -> None:
+    """Give an open file (also one without a name) the name ``path``. Raises OSError."""
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=0, follow_symlinks=True)
+
+
+def _counters(root: str, descriptor: int) -> tuple[int, int, int]:
+    page = os.pread(descriptor, _SUPER.size, 0)
+    if len(page) == _SUPER.size:
+        magic, version, _, maps, progs, links = _SUPER.unpack(page)
+        if magic == MAGIC and version == 1:
+            return maps, progs, links
+    raise RuntimeUnavailable(
+        "the pin tree's list of ids is damaged", errno.EUCLEAN, PinPlace(_path(root)),
+        "choose another tree with --pin-root; 'bpf-load pin fsck' says what is left of this one",
+    )  # fmt: skip

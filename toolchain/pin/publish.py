@@ -1,0 +1,162 @@
+"""Several pins at once, all or none, whatever gets killed when.
+
+    lock .bpf/lock
+      1  finish what a killed publisher left (below)
+      2  check every path: free, legal, parent there              failure: nothing has happened
+      3  stage/<random>/  0 1 2 ...: hard links to the objects, plan: their paths
+      4  rename(stage/<random>, commit)                            <- the decision: from here on, all
+      5  link commit/0 -> path, ...                                failure: take back, as if never decided
+      6  rename(commit, stage/<random>), remove it                 done
+    unlock
+
+    killed in 1-3    the next command removes the staged links; nothing was visible
+    killed in 4-6    ``commit`` is there and the lock is free: the next command does 5 and 6 again, on objects that the
+                     links in ``commit`` kept alive
+
+Not undone after the decision, because somebody may have seen and used the first pin already. One pin needs none of
+this: link(2) is atomic. stage/ and commit/ are touched under the lock only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+
+from toolchain.errors import PinError, PinPlace, ToolchainError
+from toolchain.pin import names, reaper
+from toolchain.pin.locks import lock_exclusive, try_lock
+from toolchain.pin.root import PRIVATE, translated
+
+PLAN = "plan"
+
+
+def publish(root: str, pins: Sequence[tuple[str, str]]) -> None:
+    """Pin (anchor, path) pairs, all or none. Raises PinError, RuntimeUnavailable."""
+    with _locked(root):
+        finish(root)
+        places = [names.place_of_new(root, path) for _, path in pins]
+        for index, place in enumerate(places):
+            if place in places[:index]:
+                raise PinError("path is named twice", errno.EEXIST, PinPlace(pins[index][1]))
+        try:
+            _decide(root, [anchor for anchor, _ in pins], places)
+        except OSError as error:
+            _clean(root)
+            raise translated(error, "cannot pin", PinPlace(root)) from error
+        _carry_out(root)
+
+
+def settle(root: str, must_wait: bool = True) -> None:
+    """Finish what a killed publisher left. Without ``must_wait`` a living one is left to its work."""
+    if not os.path.lexists(_private(root, "commit")) and not _listdir(_private(root, "stage")):
+        return
+    with contextlib.suppress(BlockingIOError), _locked(root, must_wait):
+        finish(root)
+
+
+def finish(root: str) -> None:
+    """Carry out what was decided, drop what was not. The caller holds the lock."""
+    _clean(root)
+    if os.path.lexists(_private(root, "commit")):
+        with contextlib.suppress(ToolchainError):
+            _carry_out(root)
+
+
+def replace_link(root: str, anchor: str, place: str) -> None:
+    """Make ``place``, an existing pin, lead to the anchor's object in one step. Raises OSError."""
+    with _locked(root):
+        _clean(root)
+        beside = _private(root, "stage", os.urandom(8).hex())
+        os.mkdir(beside, 0o700)
+        os.link(_private(root, "objs", anchor), os.path.join(beside, "0"), follow_symlinks=False)
+        os.rename(os.path.join(beside, "0"), place)
+        reaper.remove_directory(beside)
+
+
+@contextlib.contextmanager
+def _locked(root: str, must_wait: bool = True) -> Iterator[None]:
+    path = _private(root, "lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise translated(error, "cannot lock the pin tree", PinPlace(root)) from error
+    try:
+        if must_wait:
+            lock_exclusive(descriptor, PinPlace(path))
+        elif not try_lock(descriptor, fcntl.LOCK_EX):
+            raise BlockingIOError
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _decide(root: str, anchors: Sequence[str], places: Sequence[str]) -> None:
+    staged = _private(root, "stage", os.urandom(8).hex())
+    os.mkdir(staged, 0o700)
+    for index, anchor in enumerate(anchors):
+        os.link(_private(root, "objs", anchor), os.path.join(staged, str(index)), follow_symlinks=False)
+    relative = [os.fsencode(os.path.relpath(place, os.path.realpath(root))) for place in places]
+    with open(os.path.join(staged, PLAN), "wb") as plan:
+        plan.write(b"\0".join(relative))
+    os.rename(staged, _private(root, "commit"))
+
+
+def _carry_out(root: str) -> None:
+    """Link what ``commit`` names; on a failure take it back and raise. Afterwards there is no ``commit``."""
+    commit = _private(root, "commit")
+    plan = _read_plan(commit)
+    done: list[str] = []
+    try:
+        for index, path in enumerate(plan):
+            _link_once(os.path.join(commit, str(index)), os.path.join(root, path), done)
+    except OSError as error:
+        for place in reversed(done):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place)
+        raise translated(error, "cannot pin", PinPlace(plan[len(done)])) from error
+    finally:
+        os.rename(commit, _private(root, "stage", os.urandom(8).hex()))
+        _clean(root)
+
+
+def _link_once(source: str, place: str, done: list[str]) -> None:
+    """Link; a link that a killed publisher made already counts as made."""
+    try:
+        os.link(source, place, follow_symlinks=False)
+    except FileExistsError:
+        if not os.path.samestat(os.lstat(source), os.lstat(place)):
+            raise
+    done.append(place)
+
+
+def _read_plan(commit: str) -> list[str]:
+    """The paths in a plan; none where it is damaged (a machine reset may do that), which drops the publication."""
+    try:
+        with open(os.path.join(commit, PLAN), "rb") as file:
+            plan = [os.fsdecode(path) for path in file.read().split(b"\0")]
+    except OSError:
+        return []
+    return [] if any(_leaves(path) for path in plan) else plan
+
+
+def _leaves(path: str) -> bool:
+    return not path or os.path.isabs(path) or ".." in path.split("/") or path.split("/")[0] == PRIVATE
+
+
+def _clean(root: str) -> None:
+    for name in _listdir(_private(root, "stage")):
+        reaper.remove_directory(_private(root, "stage", name))
+
+
+def _listdir(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+
+
+def _private(root: str, *parts: str) -> str:
+    return os.path.join(root, PRIVATE, *parts)

@@ -1,0 +1,123 @@
+"""Where the user runtime's pin tree is, whose it is, and the private directory in it.
+
+    ROOT/                     pins and directories, as the user arranges them
+    ROOT/.bpf/super           ids handed out so far (ids.py)
+    ROOT/.bpf/objs/map7       anchor: a hard link that every live object has (store.py)
+    ROOT/.bpf/refs/prog3/     hard links to the objects that prog3 keeps alive (reaper.py)
+    ROOT/.bpf/lock, stage/, commit/    several pins at once (publish.py)
+
+No pin can be named ``.bpf``: dots are illegal in pin names. One user is one trust domain: a tree or an object that
+belongs to somebody else is refused, also to root, since its bytes would be mapped into this process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+
+from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
+
+PRIVATE = ".bpf"
+_PRIVATE_DIRECTORIES = ("", "objs", "refs", "stage")
+_HINTS = {
+    errno.EROFS: "remount it writable, or choose another tree with --pin-root",
+    errno.ENOSPC: "free space there (bpf-load pin gc), or choose another tree with --pin-root",
+    errno.EDQUOT: "raise the quota, or choose another tree with --pin-root",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some files; the system's limit is reached",
+    errno.ENOMEM: "free memory",
+}
+"""Errnos that mean the place, not the request, is at fault, and what to do about each."""
+
+
+def resolve_pin_root(option: str | None = None, environ: Mapping[str, str] | None = None) -> str:
+    """The root of the pin tree: ``option``, else $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-<uid>."""
+    environ = os.environ if environ is None else environ
+    if option or environ.get("BPF_PIN_ROOT"):
+        return os.path.abspath(option or environ["BPF_PIN_ROOT"])
+    runtime_dir = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime_dir) and os.path.isdir(runtime_dir):
+        return os.path.join(runtime_dir, "bpf")
+    return f"/dev/shm/bpf-{os.geteuid()}"
+
+
+def check_root(root: str) -> bool:
+    """Whether the root exists. Raises RuntimeUnavailable if it exists and must not be used."""
+    try:
+        status = os.stat(root)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise translated(error, "cannot use the pin root", PinPlace(root)) from error
+    if not stat.S_ISDIR(status.st_mode):
+        hint = "choose another with --pin-root"
+        raise RuntimeUnavailable("pin root is not a directory", errno.ENOTDIR, PinPlace(root), hint)
+    require_own(status, "pin root", PinPlace(root))
+    if status.st_mode & stat.S_IWOTH:
+        raise RuntimeUnavailable(
+            f"pin root may be written by everybody: mode {stat.S_IMODE(status.st_mode):04o} (0700)",
+            errno.EPERM, PinPlace(root), "chmod o-w it, or choose another with --pin-root",
+        )  # fmt: skip
+    return True
+
+
+def prepare_root(root: str) -> None:
+    """Make root and private directories where they are missing, mode 0700. Raises RuntimeUnavailable."""
+    try:
+        if not check_root(root):
+            os.makedirs(root, 0o700, exist_ok=True)
+            check_root(root)
+        for name in _PRIVATE_DIRECTORIES:
+            path = os.path.join(root, PRIVATE, name)
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                _check_private(path)
+    except OSError as error:
+        raise _unavailable(error, "cannot make the pin tree", PinPlace(root)) from error
+
+
+def _check_private(path: str) -> None:
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise RuntimeUnavailable(
+            "not a directory where the pin tree keeps its own", errno.ENOTDIR, PinPlace(path), "remove it"
+        )
+    require_own(status, "private directory of the pin tree", PinPlace(path))
+
+
+def require_own(status: os.stat_result, what: str, where: Where) -> None:
+    """Raise RuntimeUnavailable, naming the owner, unless the file is this user's."""
+    uid = os.geteuid()
+    if status.st_uid != uid:
+        raise RuntimeUnavailable(
+            f"{what} belongs to another user: {user_name(status.st_uid)} (this is {user_name(uid)})",
+            errno.EPERM, where, "run as its owner, or choose another tree with --pin-root",
+        )  # fmt: skip
+
+
+def user_name(uid: int) -> str:
+    """``uid 1000 (alice)``, or ``uid 1000`` where it has no name."""
+    try:
+        return f"uid {uid} ({pwd.getpwuid(uid).pw_name})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def translated(error: OSError, what: str, where: Where) -> ToolchainError:
+    """An OSError of the file system as bpffs would answer, or as RuntimeUnavailable where the place is at fault."""
+    number = error.errno or errno.EIO
+    if number in _HINTS:
+        return _unavailable(error, what, where)
+    if number == errno.EXDEV:
+        number = errno.EPERM
+    return PinError(what, number, where)
+
+
+def _unavailable(error: OSError, what: str, where: Where) -> RuntimeUnavailable:
+    number = error.errno or errno.EIO
+    return RuntimeUnavailable(what, number, where, _HINTS.get(number, "choose another tree with --pin-root"))

@@ -1,0 +1,368 @@
+"""The object store of the user runtime: the file is the object.
+
+A map, program or link is a file without a name (O_TMPFILE) that gets one hard link as its anchor, one for each pin,
+and one for each object that uses it:
+
+    .bpf/objs/map7  ----.              st_nlink  1 anchor + pins + edges: the reference count, kept by the file system
+    tc/globals/acc  -----+--> inode    flock SH  one for each handle: kept by fork, mmap and fds in flight
+    .bpf/refs/prog3/map7-'             alive     st_nlink > 1, or somebody holds the lock
+
+    create   O_TMPFILE, fallocate (a full disk is told here, never by SIGBUS), lock, fill, header, link the anchor
+    pin      link(anchor, path)    unpin   unlink(path)    get   open, lock, then: still linked, and is it ours?
+
+So no crash can corrupt a count, and no daemon is needed. What a crash can leave is an object that nobody holds; the
+reaper (reaper.py) removes those at the end of each command. No lock is taken on the way of a get or a pin but the
+object's own.
+
+    class ObjectStore   a tree: create, get, by_id, pin, publish, unpin, walk, reap
+    class StoredObject  a handle: one open file (stored.py)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from toolchain.errors import FilePlace, LoadError, PinError, PinPlace, RuntimeUnavailable, Where
+from toolchain.pin import names, publish, reaper
+from toolchain.pin.header import (
+    BOOT_ID_OFFSET,
+    HEADER_SIZE,
+    BadHeader,
+    ObjectHeader,
+    current_boot_id,
+    decode,
+    encode,
+)
+from toolchain.pin.ids import link_descriptor, next_id
+from toolchain.pin.locks import lock_shared, try_lock
+from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, translated
+from toolchain.pin.stored import DATA_OFFSET, StoredObject
+from toolchain.spec.runtime import PinEntry
+
+_PAGE = 4096
+_REBOOT_WAIT_SECONDS = 10.0
+
+
+class ObjectStore:
+    """A pin tree. Making one touches nothing; the first create makes the directories.
+
+    ``repairers``: kind -> what must be done to an object whose locks are from an earlier boot, before anyone uses it.
+    """
+
+    def __init__(self, root: str, repairers: Mapping[str, Callable[[StoredObject], None]] | None = None) -> None:
+        self.root = os.path.abspath(root)
+        self.repairers = dict(repairers or {})
+        self._is_settled = False
+
+    def create(
+        self,
+        kind: str,
+        name: str,
+        spec: bytes,
+        data_size: int,
+        refs: Sequence[StoredObject] = (),
+        btf: bytes = b"",
+        prepare: Callable[[StoredObject], None] | None = None,
+    ) -> StoredObject:
+        """A new object without a pin, data all zero but for what ``prepare`` writes; it keeps all ``refs`` alive.
+
+        Owns: the caller closes it; if nothing else holds it then, it is gone.
+        Raises: RuntimeUnavailable (full, read-only, another's tree), LoadError (E2BIG: name and spec too long).
+        """
+        prepare_root(self.root)
+        self._settle()
+        place = FilePlace(self.root)
+        btf_offset = -(-(DATA_OFFSET + data_size) // _PAGE) * _PAGE if btf else 0
+        size = max(DATA_OFFSET + data_size, btf_offset + len(btf))
+        try:
+            descriptor = self._new_file(size)
+        except OSError as error:
+            raise _cannot_create(error, kind, name, size, place) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            status = os.fstat(descriptor)
+            header = ObjectHeader(
+                kind, next_id(self.root, kind), name, spec, data_size, btf_offset, len(btf),
+                hashlib.sha256(btf).digest() if btf else bytes(32), status.st_dev, status.st_ino, status.st_uid,
+                len({each.header.anchor for each in refs}), time.time_ns(), current_boot_id(),
+            )  # fmt: skip
+            stored = StoredObject(descriptor, header, is_writable=True)
+            if prepare:
+                prepare(stored)
+            if btf:
+                os.pwrite(descriptor, btf, btf_offset)
+            os.pwrite(descriptor, encode(header), 0)
+            self._anchor(stored, refs)
+        except ValueError as error:
+            os.close(descriptor)
+            raise LoadError(f"cannot create {kind} {name!r}: {error}", errno.E2BIG, place) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise _cannot_create(error, kind, name, size, place) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return stored
+
+    def get(self, path: str, writable: bool = True) -> StoredObject:
+        """The object pinned at ``path`` (absolute, or relative to the root). Symbolic links are followed.
+
+        Raises: PinError: ENOENT; EACCES a directory or a foreign file; EINVAL a copied, cut or damaged object; EPERM
+        a dot. RuntimeUnavailable: it belongs to another user, or is to be written on a read-only file system.
+        """
+        self._settle()
+        where = PinPlace(path)
+        place = names.place_of_existing(self.root, path)
+        try:
+            if not stat.S_ISREG(os.stat(place).st_mode):
+                raise PinError("not an object", errno.EACCES, where)
+            return self._open(place, where, writable)
+        except OSError as error:
+            raise translated(error, "cannot get", where) from error
+
+    def by_id(self, kind: str, id: int, writable: bool = True) -> StoredObject:
+        """The live object of that id. Raises PinError(ENOENT)."""
+        self._settle()
+        where = PinPlace(f"{kind} id {id}")
+        try:
+            stored = self._open(self._anchor_path(f"{kind}{id}"), where, writable, needs_holder=True)
+        except OSError as error:
+            raise translated(error, "no such object" if error.errno == errno.ENOENT else "cannot get", where) from error
+        return stored
+
+    def ids(self, kind: str) -> list[int]:
+        """The ids of all live objects of a kind, rising. Removes what is dead."""
+        self.reap()
+        return sorted(number for found, number in self._anchors().values() if found == kind)
+
+    def pin(self, stored: StoredObject, path: str, replacing: bool = False) -> None:
+        """Give the object another name. With ``replacing`` it takes over an existing pin in one step.
+
+        Raises: PinError as bpffs: EEXIST, ENOENT, EPERM, ENAMETOOLONG ...; RuntimeUnavailable (full, read-only).
+        """
+        check_root(self.root)
+        self._settle()
+        where = PinPlace(path)
+        anchor = self._anchor_path(stored.header.anchor)
+        try:
+            if replacing:
+                self.get(path).close()
+                publish.replace_link(self.root, anchor, names.place_of_existing(self.root, path))
+            else:
+                os.link(anchor, names.place_of_new(self.root, path), follow_symlinks=False)
+        except OSError as error:
+            raise translated(error, "cannot pin", where) from error
+
+    def publish(self, pins: Sequence[tuple[StoredObject, str]]) -> None:
+        """Pin several objects: all, or none. None if the process is killed before the decision, all if after it.
+
+        Raises: as pin; for the first path that cannot be had.
+        """
+        check_root(self.root)
+        self._settle()
+        publish.publish(self.root, [(stored.header.anchor, path) for stored, path in pins])
+
+    def unpin(self, path: str) -> None:
+        """Remove a pin, or a symbolic link. The object goes too if nothing else holds it.
+
+        Raises: PinError: ENOENT; EISDIR; EACCES a foreign file; EPERM a dot. RuntimeUnavailable.
+        """
+        self._settle()
+        where = PinPlace(path)
+        place = names.place_of_existing(self.root, path)
+        try:
+            status = os.lstat(place)
+            if stat.S_ISDIR(status.st_mode):
+                raise PinError("a directory", errno.EISDIR, where)
+            anchor = ""
+            if not stat.S_ISLNK(status.st_mode):
+                anchor = self._name_of(place, where)
+            os.unlink(place)
+        except OSError as error:
+            raise translated(error, "cannot unpin", where) from error
+        if anchor:
+            reaper.reap(self.root)
+
+    def walk(self, below: str = "") -> Iterator[PinEntry]:
+        """Every pin in ``below`` and under it, in order of path; what is no object of this tree is passed over.
+
+        Raises: PinError(ENOENT or ENOTDIR).
+        """
+        if not check_root(self.root):
+            if below.strip("/"):
+                raise PinError("no such directory", errno.ENOENT, PinPlace(below))
+            return
+        self._settle()
+        top = names.place_of_existing(self.root, below) if below else self.root
+        if not os.path.isdir(top):
+            found = errno.ENOTDIR if os.path.lexists(top) else errno.ENOENT
+            raise PinError("no such directory", found, PinPlace(below))
+        anchors = self._anchors()
+        real = os.path.realpath(self.root) if below else self.root
+        for path, status in files_below(top, PRIVATE if top == self.root or top == real else ""):
+            known = anchors.get((status.st_dev, status.st_ino))
+            if known:
+                yield PinEntry(os.path.relpath(path, real), known[0], known[1])
+
+    def reap(self) -> int:
+        """Remove every object that nobody holds; finish what a killed process published. Gives the number removed."""
+        if not os.path.isdir(os.path.join(self.root, PRIVATE)) or not check_root(self.root):
+            return 0
+        try:
+            publish.settle(self.root, must_wait=False)
+            return reaper.reap(self.root)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                return 0
+            raise translated(error, "cannot clean the pin tree", PinPlace(self.root)) from error
+
+    def _settle(self) -> None:
+        """Once in this store's life: finish what a killed publisher left."""
+        if not self._is_settled and os.path.isdir(os.path.join(self.root, PRIVATE)) and check_root(self.root):
+            with contextlib.suppress(OSError):
+                publish.settle(self.root, must_wait=False)
+            self._is_settled = True
+
+    def _new_file(self, size: int) -> int:
+        directory = os.path.join(self.root, PRIVATE, "objs")
+        space = os.statvfs(directory)
+        if space.f_blocks and size > space.f_bavail * space.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.posix_fallocate(descriptor, 0, size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _anchor(self, stored: StoredObject, refs: Sequence[StoredObject]) -> None:
+        """Link the anchor, then the edges. In this order: edges without an anchor are garbage, whoever finds them."""
+        anchor = self._anchor_path(stored.header.anchor)
+        link_descriptor(stored.fileno(), anchor)
+        try:
+            if refs:
+                reaper.link_edges(self.root, stored.header.anchor, [each.header.anchor for each in refs])
+        except BaseException:
+            reaper.remove(self.root, stored.header.anchor)
+            raise
+
+    def _anchor_path(self, anchor: str) -> str:
+        return os.path.join(self.root, PRIVATE, "objs", anchor)
+
+    def _anchors(self) -> dict[tuple[int, int], tuple[str, int]]:
+        """(dev, ino) -> kind and id of every anchored object."""
+        return {(status.st_dev, status.st_ino): reaper.kind_and_id(name) for name, status in reaper.anchors(self.root)}
+
+    def _name_of(self, place: str, where: Where) -> str:
+        """The anchor of what a path leads to. Raises PinError if it is no object of this tree."""
+        descriptor = _open_file(place, writable=False)
+        try:
+            header = read_header(descriptor, where)
+        finally:
+            os.close(descriptor)
+        return header.anchor
+
+    def _open(self, place: str, where: Where, writable: bool, needs_holder: bool = False) -> StoredObject:
+        """Open, check and hold an object. ``needs_holder``: an object that only its anchor names is dead (ENOENT)."""
+        descriptor = _open_file(place, writable)
+        try:
+            header = read_header(descriptor, where)
+            stored = StoredObject(descriptor, header, writable)
+            if needs_holder and os.fstat(descriptor).st_nlink <= 1 and try_lock(descriptor, fcntl.LOCK_EX):
+                raise PinError("no such object", errno.ENOENT, where)
+            self._hold(stored, where)
+            self._check_identity(stored, where)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return stored
+
+    def _hold(self, stored: StoredObject, where: Where) -> None:
+        """Take the shared lock; after a reboot, repair first, under the exclusive one."""
+        repairer = self.repairers.get(stored.kind)
+        if repairer is None or not stored.is_writable or stored.header.boot_id == current_boot_id():
+            lock_shared(stored.fileno(), where)
+            return
+        until = time.monotonic() + _REBOOT_WAIT_SECONDS
+        while os.pread(stored.fileno(), 16, BOOT_ID_OFFSET) != current_boot_id():
+            if try_lock(stored.fileno(), fcntl.LOCK_EX):
+                self._check_identity(stored, where)
+                repairer(stored)
+                os.pwrite(stored.fileno(), current_boot_id(), BOOT_ID_OFFSET)
+            elif time.monotonic() > until:
+                raise RuntimeUnavailable("object from an earlier boot is in use elsewhere", errno.EAGAIN, where)
+            time.sleep(0.001)
+        lock_shared(stored.fileno(), where)
+
+    def _check_identity(self, stored: StoredObject, where: Where) -> None:
+        """That the file is the object that its header speaks of, still in this tree, and all there."""
+        status = os.fstat(stored.fileno())
+        header = stored.header
+        try:
+            anchor = os.lstat(self._anchor_path(header.anchor))
+        except FileNotFoundError:
+            anchor = None
+        if status.st_nlink == 0 or (anchor is None and status.st_ino == header.ino):
+            raise PinError("no such object", errno.ENOENT, where)
+        if (
+            anchor is None
+            or (anchor.st_dev, anchor.st_ino) != (status.st_dev, status.st_ino)
+            or header.ino != status.st_ino
+        ):
+            raise PinError(f"a copy of {header.anchor}, not the object itself", errno.EINVAL, where)
+        if status.st_size < header.file_size:
+            message = f"object was cut short: {status.st_size} bytes ({header.file_size})"
+            raise PinError(message, errno.EINVAL, where)
+        if header.ref_count and not reaper.has_edges(self.root, header.anchor):
+            raise PinError("no such object", errno.ENOENT, where)
+
+
+def read_header(descriptor: int, where: Where) -> ObjectHeader:
+    """An open file's header, checked. Raises PinError (EACCES foreign, EINVAL broken), RuntimeUnavailable (owner)."""
+    require_own(os.fstat(descriptor), "object", where)
+    try:
+        return decode(os.pread(descriptor, HEADER_SIZE, 0))
+    except BadHeader as error:
+        raise PinError(str(error), errno.EACCES if error.is_foreign else errno.EINVAL, where) from error
+
+
+def files_below(top: str, skipped: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Every regular file in a directory and below, in order, links not followed. ``skipped``: a name in ``top``."""
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name == skipped:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_dir(follow_symlinks=False):
+                yield from files_below(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def _open_file(place: str, writable: bool) -> int:
+    """Open without following a last link, without waiting for a peer, without becoming anybody's terminal."""
+    access = os.O_RDWR if writable else os.O_RDONLY
+    place = os.path.realpath(place)
+    return os.open(place, access | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def _cannot_create(error: OSError, kind: str, name: str, size: int, where: Where) -> Exception:
+    number = error.errno or errno.EIO
+    if number in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+        return RuntimeUnavailable(
+            "the file system has no files without a name (O_TMPFILE)", number, where,
+            "choose a tree on tmpfs, ext4, xfs or btrfs with --pin-root",
+        )  # fmt: skip
+    return translated(error, f"cannot create {kind} {name!r} of {size} bytes", where)
