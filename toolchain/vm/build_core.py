@@ -5,14 +5,14 @@
     _core.*.so               the module; only toolchain/vm imports it, and cffi itself is never imported at run time
 
 The interpreter wants every handler to end in a jump of its own, so that the processor's predictor sees one branch an
-instruction: -fno-gcse and -fno-crossjumping keep gcc from merging them (its manual says so of -fgcse and computed gotos).
+instruction: -fno-gcse and -fno-crossjumping keep gcc from merging them (gcc's manual, -fgcse, on computed gotos).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cffi import FFI
+from cffi import FFI  # type: ignore[import-untyped]
 
 CORE = Path(__file__).parent / "core"
 HEADERS = ("api.h", "map.h")

@@ -75,7 +75,7 @@ def _check_create(status: int, spec: MapSpec) -> None:
 
 
 class CMap:
-    """A mapped map. Owns the mapping, not the file; ``close`` ends it, or the last reference to ``pointer`` that a program holds."""
+    """A mapped map. Owns the mapping, not the file; it ends with the last reference to ``pointer``."""
 
     def __init__(
         self, fd: int, offset: int, spec: MapSpec, cpus: int = 0, is_writable: bool = True, where: Where | None = None
@@ -175,6 +175,10 @@ class CMap:
     def freeze(self) -> None:
         """No more writes from user space. Raises MapError."""
         self._check("freeze", lib.vm_map_freeze(self.pointer))
+
+    def reset_locks(self) -> None:
+        """Locks as after a reboot. Only while nobody else has the map open. Raises MapError."""
+        self._check("repair", lib.vm_map_reset_locks(self.pointer))
 
     def count(self) -> int:
         """Elements in it: max_entries for arrays."""

@@ -3,9 +3,9 @@
     LinkedProgram --Code--> cells in C --run--> RunResult
                                     `--run_batch--> many packets, one call into C
 
-Verified code runs in the plain interpreter, any other in the checked one, where whatever is not allowed ends the run with a
-Fault that names the instruction. A Code owns its C program and the machine (packet buffer, stack, trace text) it runs on, and
-keeps the maps alive that it was given; it is not for several threads at once.
+Verified code runs in the plain interpreter, any other in the checked one, where whatever is not allowed ends the run
+with a Fault that names the instruction. A Code owns its C program and the machine (packet buffer, stack, trace text) it
+runs on, and keeps the maps alive that it was given; it is not for several threads at once.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class Code:
     ) -> None:
         """Decode ``program``; ``verified`` picks the plain interpreter, None the checked one.
 
-        Shape: ``maps`` are C maps (struct vm_map *), parallel to ``program.maps``; they must stay open as long as this lives.
-        ``seed``: of the program's random numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls helpers
-        which are not modelled is taken too, and faults when it gets there.
+        Shape: ``maps`` are C maps (CMap.pointer), parallel to ``program.maps``. ``seed``: of the program's random
+        numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls helpers which are not modelled is
+        taken too, and faults when it gets there.
         Raises: Unsupported for a program type, helper or instruction that is not modelled; LoadError for broken code.
         """
         self.program = program
@@ -158,7 +158,10 @@ class Code:
     def run_batch(
         self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET
     ) -> tuple[Outcome, ...]:
-        """Run on each packet in turn, in one call. All are run; the first failure among them is raised. ``trace`` stands in the last."""
+        """Run on each packet in turn, in one call. All are run; then the first failure is raised, if there is one.
+
+        Shape: one outcome a packet; what trace_printk wrote stands in the last one.
+        """
         packets = tuple(packets)
         if not 1 <= repeat < 1 << 32:
             raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)

@@ -1,7 +1,7 @@
 """Writes core/forms.h, the C core's copy of the opcode table: ``python -m toolchain.vm.gen_forms``.
 
-One row of isa/opcodes.py becomes one line of an X-macro list, sorted by opcode, so that the decoder finds the rows of an
-opcode by one table lookup and the interpreter has one handler for each row. A test fails where the file is stale.
+One row of isa/opcodes.py becomes one line of an X-macro list, sorted by opcode, so that the decoder finds the rows of
+an opcode by one table lookup and the interpreter has one handler for each row. A test fails where the file is stale.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _HEAD = """\
 /* Generated from toolchain/isa/opcodes.py by toolchain/vm/gen_forms.py: do not edit. */
 /* FORM(name, opcode, src, off, imm): a field is ANY where the instruction may hold any value. */
 #pragma once
+/* clang-format off */
 
 #define FORM_LIST(FORM) \\
 """

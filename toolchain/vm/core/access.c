@@ -1,6 +1,6 @@
 /*
- * What an unverified program may touch: the checked interpreter asks here before each access, and again for every
- * argument of a helper that points to memory.
+ * What an unverified program may touch: the checked interpreter asks here before each access, and again for
+ * every argument of a helper that points to memory.
  *
  *   live stack frames        read, write
  *   packet (and meta data)   read, write
@@ -14,17 +14,16 @@
 #define F_RDONLY_PROG (1u << 7)
 #define F_WRONLY_PROG (1u << 8)
 
-static bool is_within(uint64_t address, uint64_t size, const uint8_t *low, const uint8_t *high)
-{
+static bool is_within(uint64_t address, uint64_t size, const uint8_t *low, const uint8_t *high) {
     const uint64_t start = (uint64_t)(uintptr_t)low;
     const uint64_t length = (uint64_t)(high - low);
 
     return address >= start && address - start <= length && size <= length - (address - start);
 }
 
-/* Inside of one element's value: between two elements are hash links or padding, which are no program's business. */
-static bool is_in_value(const struct vm_map *map, uint64_t address, uint64_t size)
-{
+/* Inside of one element's value: between two elements are hash links or padding, which are no program's
+ * business. */
+static bool is_in_value(const struct vm_map *map, uint64_t address, uint64_t size) {
     const uint64_t value_size = map->def.value_size;
     uint64_t offset;
     uint64_t in_element;
@@ -49,8 +48,7 @@ static bool is_in_value(const struct vm_map *map, uint64_t address, uint64_t siz
            size <= value_size - (in_element - map->value_offset);
 }
 
-bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size, bool is_write)
-{
+bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size, bool is_write) {
     const struct vm_prog *prog = state->prog;
 
     if (is_within(address, size, state->stack_low, state->stack_high))
@@ -66,8 +64,7 @@ bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size
     return false;
 }
 
-int32_t vm_ctx_pointer(uint32_t prog_type, uint32_t offset, uint32_t size)
-{
+int32_t vm_ctx_pointer(uint32_t prog_type, uint32_t offset, uint32_t size) {
     const bool is_xdp = prog_type == VM_PROG_XDP;
 
     if (size != 4)
@@ -82,8 +79,7 @@ int32_t vm_ctx_pointer(uint32_t prog_type, uint32_t offset, uint32_t size)
 }
 
 /* Whether all of the 4-byte words that the access touches are in the mask. */
-static bool is_allowed(uint64_t mask, uint32_t offset, uint32_t size)
-{
+static bool is_allowed(uint64_t mask, uint32_t offset, uint32_t size) {
     if (offset % size || offset + size > VM_CTX_SIZE)
         return false;
     for (uint32_t at = offset / 4; at <= (offset + size - 1) / 4; at++)
@@ -92,8 +88,8 @@ static bool is_allowed(uint64_t mask, uint32_t offset, uint32_t size)
     return true;
 }
 
-bool vm_ctx_load(const struct vm_state *state, uint32_t offset, uint32_t size, uint64_t *value, bool *is_pointer)
-{
+bool vm_ctx_load(const struct vm_state *state, uint32_t offset, uint32_t size, uint64_t *value,
+                 bool *is_pointer) {
     const int32_t pointer = vm_ctx_pointer(state->prog->prog_type, offset, size);
 
     *value = 0;
@@ -111,8 +107,7 @@ bool vm_ctx_load(const struct vm_state *state, uint32_t offset, uint32_t size, u
     return true;
 }
 
-bool vm_ctx_store(struct vm_state *state, uint32_t offset, uint32_t size, uint64_t value)
-{
+bool vm_ctx_store(struct vm_state *state, uint32_t offset, uint32_t size, uint64_t value) {
     if (!is_allowed(state->prog->ctx_writable, offset, size))
         return false;
     if (state->prog->prog_type != VM_PROG_XDP) {

@@ -1,6 +1,6 @@
 /*
- * What every file of the core includes. api.h and map.h are declarations only, without guards and includes, because
- * cffi reads them too; this header gives them their types and includes each of them once.
+ * What every file of the core includes. api.h and map.h are declarations only, without guards and includes,
+ * because cffi reads them too; this header gives them their types and includes each of them once.
  */
 #pragma once
 

@@ -1,9 +1,11 @@
 /*
- * Code to cells, once, at load: finds each instruction's handler, puts map pointers, value addresses and helper functions
- * into its immediate, and turns the context accesses that the verifier listed into accesses of struct vm_state.
+ * Code to cells, once, at load: finds each instruction's handler, puts map pointers, value addresses and
+ * helper functions into its immediate, and turns the context accesses that the verifier listed into accesses
+ * of struct vm_state.
  *
- * Verified code is taken at its word, but for what the verifier knows nothing of (is there such a helper here?).
- * Unverified code may be anything: what cannot be executed becomes a trap, an instruction that faults when it is reached.
+ * Verified code is taken at its word, but for what the verifier knows nothing of (is there such a helper
+ * here?). Unverified code may be anything: what cannot be executed becomes a trap, an instruction that faults
+ * when it is reached.
  *
  * Linear; some 10 ns an instruction.
  */
@@ -49,13 +51,12 @@ struct decoder {
     struct vm_prog *prog;
     const int32_t *handlers;
     struct vm_problem *problem;
-    uint16_t *slot_forms;  /* of each slot: its form, HANDLER_trap where it was not decoded */
-    uint8_t *is_target;    /* of each slot: somebody jumps or calls to it */
+    uint16_t *slot_forms;     /* of each slot: its form, HANDLER_trap where it was not decoded */
+    uint8_t *is_target;       /* of each slot: somebody jumps or calls to it */
     uint16_t first_form[257]; /* forms of opcode x: first_form[x] .. first_form[x + 1] - 1 */
 };
 
-static struct slot slot_at(const struct vm_source *source, uint32_t index)
-{
+static struct slot slot_at(const struct vm_source *source, uint32_t index) {
     const uint8_t *at = source->code + (size_t)index * SLOT_SIZE;
     struct slot slot = {.opcode = at[0], .off = (int16_t)load16(at + 2), .imm = (int32_t)load32(at + 4)};
 
@@ -69,8 +70,7 @@ static struct slot slot_at(const struct vm_source *source, uint32_t index)
     return slot;
 }
 
-static void index_forms(struct decoder *decoder)
-{
+static void index_forms(struct decoder *decoder) {
     size_t form = 0;
 
     for (unsigned int opcode = 0; opcode < 257; opcode++) {
@@ -81,9 +81,9 @@ static void index_forms(struct decoder *decoder)
 }
 
 /* The form of an instruction, HANDLER_trap where it has none. */
-static unsigned int find_form(const struct decoder *decoder, const struct slot *slot)
-{
-    for (unsigned int at = decoder->first_form[slot->opcode]; at < decoder->first_form[slot->opcode + 1]; at++) {
+static unsigned int find_form(const struct decoder *decoder, const struct slot *slot) {
+    for (unsigned int at = decoder->first_form[slot->opcode]; at < decoder->first_form[slot->opcode + 1];
+         at++) {
         const struct form *form = &forms[at];
 
         if ((form->src == ANY || form->src == slot->src) && (form->off == ANY || form->off == slot->off) &&
@@ -94,8 +94,7 @@ static unsigned int find_form(const struct decoder *decoder, const struct slot *
 }
 
 /* The register that an instruction writes, or -1. */
-static int written_register(const struct slot *slot)
-{
+static int written_register(const struct slot *slot) {
     const unsigned int class = slot->opcode & 7;
     const unsigned int mode = slot->opcode & 0xe0;
     const bool is_atomic = class == 3 && mode == 0xc0;
@@ -109,16 +108,16 @@ static int written_register(const struct slot *slot)
     return -1;
 }
 
-static enum vm_status fail(const struct decoder *decoder, uint32_t slot, uint32_t value, enum vm_status status)
-{
+static enum vm_status fail(const struct decoder *decoder, uint32_t slot, uint32_t value,
+                           enum vm_status status) {
     decoder->problem->slot = slot;
     decoder->problem->value = value;
     return status;
 }
 
 /* A wide load of a map or of an address in its value: *imm becomes the pointer. */
-static enum vm_status resolve_map(const struct decoder *decoder, unsigned int form, uint32_t index, uint32_t addend, int64_t *imm)
-{
+static enum vm_status resolve_map(const struct decoder *decoder, unsigned int form, uint32_t index,
+                                  uint32_t addend, int64_t *imm) {
     const struct vm_source *source = decoder->source;
     const struct vm_map *map;
 
@@ -137,8 +136,7 @@ static enum vm_status resolve_map(const struct decoder *decoder, unsigned int fo
 }
 
 /* What this core cannot execute though it is a valid instruction. */
-static bool is_unsupported(unsigned int form)
-{
+static bool is_unsupported(unsigned int form) {
     switch (form) {
     case FORM_lddw_src1:
     case FORM_lddw_src2:
@@ -154,8 +152,7 @@ static bool is_unsupported(unsigned int form)
     }
 }
 
-static enum vm_status decode_slot(struct decoder *decoder, uint32_t index, struct vm_cell *cell)
-{
+static enum vm_status decode_slot(struct decoder *decoder, uint32_t index, struct vm_cell *cell) {
     const struct vm_source *source = decoder->source;
     const struct slot slot = slot_at(source, index);
     unsigned int form = find_form(decoder, &slot);
@@ -198,8 +195,7 @@ static enum vm_status decode_slot(struct decoder *decoder, uint32_t index, struc
     return VM_OK;
 }
 
-static void mark_target(const struct decoder *decoder, uint32_t index)
-{
+static void mark_target(const struct decoder *decoder, uint32_t index) {
     const struct slot slot = slot_at(decoder->source, index);
     const unsigned int form = decoder->slot_forms[index];
     const unsigned int class = slot.opcode & 7;
@@ -214,8 +210,7 @@ static void mark_target(const struct decoder *decoder, uint32_t index)
 }
 
 /* The register that the instruction leaves in the interpreters' `acc`, -1 where it leaves none. */
-static int acc_register(const struct decoder *decoder, uint32_t index)
-{
+static int acc_register(const struct decoder *decoder, uint32_t index) {
     const struct slot slot = slot_at(decoder->source, index);
     const unsigned int class = slot.opcode & 7;
 
@@ -224,9 +219,9 @@ static int acc_register(const struct decoder *decoder, uint32_t index)
     return class == 1 || class == 4 || class == 7 || slot.opcode == OPCODE_LDDW ? slot.dst : -1;
 }
 
-/* Gives each instruction whose operand the one before it has just written the handler that takes it from there. */
-static void choose_variants(const struct decoder *decoder)
-{
+/* Gives each instruction whose operand the one before it has just written the handler that takes it from
+ * there. */
+static void choose_variants(const struct decoder *decoder) {
     const uint32_t slot_count = decoder->source->slot_count;
     uint32_t before = 0;
 
@@ -250,21 +245,18 @@ static void choose_variants(const struct decoder *decoder)
     }
 }
 
-static void make_trap(const struct decoder *decoder, struct vm_cell *cell, enum vm_status status)
-{
+static void make_trap(const struct decoder *decoder, struct vm_cell *cell, enum vm_status status) {
     decoder->slot_forms[cell - decoder->prog->cells] = HANDLER_trap;
     *cell = (struct vm_cell){.handler = decoder->handlers[HANDLER_trap], .imm = status};
 }
 
-static enum vm_status fault_of(enum vm_status load_status)
-{
+static enum vm_status fault_of(enum vm_status load_status) {
     if (load_status == VM_UNSUPPORTED_HELPER)
         return VM_FAULT_HELPER;
     return load_status >= VM_FAULT_FIRST ? load_status : VM_FAULT_INSN;
 }
 
-static enum vm_status decode_all(struct decoder *decoder)
-{
+static enum vm_status decode_all(struct decoder *decoder) {
     const struct vm_source *source = decoder->source;
     struct vm_problem first_unknown = {0};
 
@@ -296,8 +288,8 @@ static enum vm_status decode_all(struct decoder *decoder)
 }
 
 /* A store of the context: three fields are narrower in the kernel than programs see them. */
-static void rewrite_store(const struct decoder *decoder, const struct vm_ctx_access *access, struct vm_cell *cell)
-{
+static void rewrite_store(const struct decoder *decoder, const struct vm_ctx_access *access,
+                          struct vm_cell *cell) {
     const bool is_imm = (decoder->source->code[(size_t)access->slot * SLOT_SIZE] & 7) == 2;
 
     if (decoder->source->prog_type == VM_PROG_XDP)
@@ -313,14 +305,12 @@ static void rewrite_store(const struct decoder *decoder, const struct vm_ctx_acc
 }
 
 /* Fields whose value would be a kernel pointer. */
-static bool is_unsupported_field(uint32_t prog_type, uint32_t offset)
-{
+static bool is_unsupported_field(uint32_t prog_type, uint32_t offset) {
     return prog_type != VM_PROG_XDP && ((offset >= SKB_FLOW_KEYS && offset < SKB_FLOW_KEYS + 8) ||
                                         (offset >= SKB_SK && offset < SKB_SK + 8));
 }
 
-static enum vm_status rewrite_accesses(const struct decoder *decoder)
-{
+static enum vm_status rewrite_accesses(const struct decoder *decoder) {
     const struct vm_source *source = decoder->source;
 
     for (uint32_t index = 0; index < source->access_count; index++) {
@@ -345,8 +335,7 @@ static enum vm_status rewrite_accesses(const struct decoder *decoder)
     return VM_OK;
 }
 
-static struct vm_prog *prog_alloc(const struct vm_source *source)
-{
+static struct vm_prog *prog_alloc(const struct vm_source *source) {
     struct vm_prog *prog = calloc(1, sizeof(*prog));
 
     if (!prog)
@@ -368,8 +357,7 @@ static struct vm_prog *prog_alloc(const struct vm_source *source)
     return prog;
 }
 
-static enum vm_status decode(struct decoder *decoder)
-{
+static enum vm_status decode(struct decoder *decoder) {
     enum vm_status status;
 
     index_forms(decoder);
@@ -380,8 +368,8 @@ static enum vm_status decode(struct decoder *decoder)
     return decoder->source->is_checked ? VM_OK : rewrite_accesses(decoder);
 }
 
-enum vm_status vm_prog_create(const struct vm_source *source, struct vm_prog **prog, struct vm_problem *problem)
-{
+enum vm_status vm_prog_create(const struct vm_source *source, struct vm_prog **prog,
+                              struct vm_problem *problem) {
     struct decoder decoder = {.source = source, .problem = problem};
     enum vm_status status;
 
@@ -403,8 +391,7 @@ enum vm_status vm_prog_create(const struct vm_source *source, struct vm_prog **p
     return status;
 }
 
-void vm_prog_destroy(struct vm_prog *prog)
-{
+void vm_prog_destroy(struct vm_prog *prog) {
     if (!prog)
         return;
     free(prog->cells);

@@ -1,6 +1,7 @@
 /* Generated from toolchain/isa/opcodes.py by toolchain/vm/gen_forms.py: do not edit. */
 /* FORM(name, opcode, src, off, imm): a field is ANY where the instruction may hold any value. */
 #pragma once
+/* clang-format off */
 
 #define FORM_LIST(FORM) \
     FORM(add32_imm, 0x04, 0, 0, ANY) \

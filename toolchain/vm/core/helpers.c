@@ -1,13 +1,15 @@
 /*
- * The helpers, by their kernel numbers. One row of the table is one helper: its function, the program types that have it, and
- * what its arguments are, one letter each, for the checked interpreter:
+ * The helpers, by their kernel numbers. One row of the table is one helper: its function, the program types
+ * that have it, and what its arguments are, one letter each, for the checked interpreter:
  *
  *   c  the context              m  a map               k  a key of that map      v  a value of that map
- *   r  readable memory, its size is the next argument  w  the same, written      n  as r, but NULL with size 0 will do
+ *   r  readable memory, its size is the next argument  w  the same, written      n  as r, but NULL with size
+ * 0 will do
  *   -  anything
  *
- * Helpers of packets are in helpers_packet.c. Time and random numbers differ from run to run, as they do in the kernel.
- * Source of ids and semantics: include/uapi/linux/bpf.h; kernel/bpf/helpers.c and kernel/trace/bpf_trace.c of Linux 6.12.
+ * Helpers of packets are in helpers_packet.c. Time and random numbers differ from run to run, as they do in
+ * the kernel. Source of ids and semantics: include/uapi/linux/bpf.h; kernel/bpf/helpers.c and
+ * kernel/trace/bpf_trace.c of Linux 6.12.
  */
 #define _GNU_SOURCE
 #include "helpers.h"
@@ -21,32 +23,27 @@
 #define MAP_PERCPU_HASH 5
 #define MAP_PERCPU_ARRAY 6
 
-static struct vm_map *map_of(uint64_t value)
-{
+static struct vm_map *map_of(uint64_t value) {
     return (struct vm_map *)(uintptr_t)value;
 }
 
-HELPER(map_lookup_elem)
-{
+HELPER(map_lookup_elem) {
     UNUSED3(r3, r4, r5);
     return (uint64_t)(uintptr_t)vm_map_lookup(map_of(r1), pointer(r2), state->cpu);
 }
 
-HELPER(map_update_elem)
-{
+HELPER(map_update_elem) {
     UNUSED1(r5);
     return error(vm_map_update(map_of(r1), pointer(r2), pointer(r3), r4, state->cpu));
 }
 
-HELPER(map_delete_elem)
-{
+HELPER(map_delete_elem) {
     UNUSED3(r3, r4, r5);
     (void)state;
     return error(vm_map_delete(map_of(r1), pointer(r2)));
 }
 
-HELPER(map_lookup_percpu_elem)
-{
+HELPER(map_lookup_percpu_elem) {
     const struct vm_map *map = map_of(r1);
 
     UNUSED2(r4, r5);
@@ -56,8 +53,7 @@ HELPER(map_lookup_percpu_elem)
     return (uint64_t)(uintptr_t)vm_map_lookup(map_of(r1), pointer(r2), (uint32_t)r3);
 }
 
-static uint64_t clock_of(clockid_t clock)
-{
+static uint64_t clock_of(clockid_t clock) {
     struct timespec now;
 
     clock_gettime(clock, &now);
@@ -65,12 +61,11 @@ static uint64_t clock_of(clockid_t clock)
 }
 
 #define CLOCK_HELPER(name, clock) \
-    HELPER(name) \
-    { \
-        UNUSED3(r1, r2, r3); \
-        UNUSED2(r4, r5); \
-        (void)state; \
-        return clock_of(clock); \
+    HELPER(name) {                \
+        UNUSED3(r1, r2, r3);      \
+        UNUSED2(r4, r5);          \
+        (void)state;              \
+        return clock_of(clock);   \
     }
 CLOCK_HELPER(ktime_get_ns, CLOCK_MONOTONIC)
 CLOCK_HELPER(ktime_get_boot_ns, CLOCK_BOOTTIME)
@@ -78,8 +73,7 @@ CLOCK_HELPER(ktime_get_coarse_ns, CLOCK_MONOTONIC_COARSE)
 CLOCK_HELPER(ktime_get_tai_ns, CLOCK_TAI)
 
 /* xorshift64*, whose upper half has no known weakness for this use. */
-HELPER(get_prandom_u32)
-{
+HELPER(get_prandom_u32) {
     uint64_t *random = &state->machine->random;
 
     UNUSED3(r1, r2, r3);
@@ -90,24 +84,21 @@ HELPER(get_prandom_u32)
     return (*random * 0x2545f4914f6cdd1du) >> 32;
 }
 
-HELPER(get_smp_processor_id)
-{
+HELPER(get_smp_processor_id) {
     UNUSED3(r1, r2, r3);
     UNUSED2(r4, r5);
     return state->cpu;
 }
 
 /* One memory node is all that a process can know of without a system call. */
-HELPER(get_numa_node_id)
-{
+HELPER(get_numa_node_id) {
     UNUSED3(r1, r2, r3);
     UNUSED2(r4, r5);
     (void)state;
     return 0;
 }
 
-HELPER(strncmp)
-{
+HELPER(strncmp) {
     const uint8_t *left = pointer(r1);
     const uint8_t *right = pointer(r3);
 
@@ -163,28 +154,25 @@ static const struct helper {
     [208] = {vm_ktime_get_tai_ns, ALL, "-----"},
 };
 
-helper_fn vm_helper(uint32_t id, uint32_t prog_type)
-{
+helper_fn vm_helper(uint32_t id, uint32_t prog_type) {
     if (id >= VM_HELPER_COUNT || prog_type > 31 || !(helpers[id].types >> prog_type & 1))
         return NULL;
     return helpers[id].function;
 }
 
-int vm_has_helper(uint32_t id)
-{
+int vm_has_helper(uint32_t id) {
     return id < VM_HELPER_COUNT && helpers[id].function != NULL;
 }
 
-static const struct vm_map *map_argument(const struct vm_state *state, uint64_t value)
-{
+static const struct vm_map *map_argument(const struct vm_state *state, uint64_t value) {
     for (uint32_t index = 0; index < state->prog->map_count; index++)
         if ((uint64_t)(uintptr_t)state->prog->maps[index] == value)
             return state->prog->maps[index];
     return NULL;
 }
 
-static bool is_argument_fine(struct vm_state *state, uint32_t id, char kind, unsigned int index, const uint64_t *args)
-{
+static bool is_argument_fine(struct vm_state *state, uint32_t id, char kind, unsigned int index,
+                             const uint64_t *args) {
     const uint64_t value = args[index];
     const struct vm_map *map = kind == '-' ? NULL : map_argument(state, args[0]);
 
@@ -210,8 +198,7 @@ static bool is_argument_fine(struct vm_state *state, uint32_t id, char kind, uns
     }
 }
 
-bool vm_helper_arguments(struct vm_state *state, uint32_t id, const uint64_t *regs)
-{
+bool vm_helper_arguments(struct vm_state *state, uint32_t id, const uint64_t *regs) {
     const uint64_t *args = regs + 1;
 
     for (unsigned int index = 0; index < 5; index++) {

@@ -1,12 +1,15 @@
-/* What the files of helpers share: how one is declared, and the list of those that helpers.c's table takes from elsewhere. */
+/* What the files of helpers share: how one is declared, and the list of those that helpers.c's table takes
+ * from elsewhere. */
 #pragma once
 
 #include "state.h"
 
-#define HELPER(name) \
-    static uint64_t vm_##name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct vm_state *state)
-#define SHARED_HELPER(name) \
-    uint64_t vm_##name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct vm_state *state)
+#define HELPER(name)                                                                           \
+    static uint64_t vm_##name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, \
+                              struct vm_state *state)
+#define SHARED_HELPER(name)                                                             \
+    uint64_t vm_##name(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, \
+                       struct vm_state *state)
 
 #define UNUSED1(a) (void)(a)
 #define UNUSED2(a, b) UNUSED1(a), UNUSED1(b)
@@ -32,13 +35,11 @@ SHARED_HELPER(xdp_get_buff_len);
 SHARED_HELPER(xdp_load_bytes);
 SHARED_HELPER(xdp_store_bytes);
 
-static inline void *pointer(uint64_t value)
-{
+static inline void *pointer(uint64_t value) {
     return (void *)(uintptr_t)value;
 }
 
 /* A negative errno as a program sees it in R0. */
-static inline uint64_t error(int number)
-{
+static inline uint64_t error(int number) {
     return (uint64_t)(int64_t)number;
 }

@@ -2,11 +2,11 @@
  * Helpers that read and change packets, and the one that sends them elsewhere.
  *
  * A packet here is always one piece, so "make it writable" has nothing to do but to check the length.
- * Checksums are sums of 16-bit words with end-around carry (RFC 1071); they are computed on words as they lie in memory,
- * which gives the same bytes on either endian.
+ * Checksums are sums of 16-bit words with end-around carry (RFC 1071); they are computed on words as they lie
+ * in memory, which gives the same bytes on either endian.
  *
- * Source: net/core/filter.c of Linux 6.12 and 6.18, bpf_skb_*(), bpf_l3_csum_replace(), bpf_l4_csum_replace(), bpf_csum_diff(),
- * bpf_xdp_*(), bpf_redirect(); include/net/checksum.h.
+ * Source: net/core/filter.c of Linux 6.12 and 6.18, bpf_skb_*(), bpf_l3_csum_replace(),
+ * bpf_l4_csum_replace(), bpf_csum_diff(), bpf_xdp_*(), bpf_redirect(); include/net/checksum.h.
  */
 #include "helpers.h"
 
@@ -31,18 +31,15 @@
 #define PACKET_OTHERHOST 3
 #define META_MAX 255
 
-static uint64_t packet_size(const struct vm_state *state)
-{
+static uint64_t packet_size(const struct vm_state *state) {
     return (uint64_t)(state->data_end - state->data);
 }
 
-static bool is_inside(const struct vm_state *state, uint32_t offset, uint64_t size)
-{
+static bool is_inside(const struct vm_state *state, uint32_t offset, uint64_t size) {
     return offset <= INT32_MAX && offset + size <= packet_size(state);
 }
 
-SHARED_HELPER(skb_load_bytes)
-{
+SHARED_HELPER(skb_load_bytes) {
     const uint32_t offset = (uint32_t)r2;
     const uint32_t size = (uint32_t)r4;
 
@@ -55,14 +52,14 @@ SHARED_HELPER(skb_load_bytes)
     return 0;
 }
 
-SHARED_HELPER(skb_load_bytes_relative)
-{
+SHARED_HELPER(skb_load_bytes_relative) {
     const uint32_t offset = (uint32_t)r2;
     const uint32_t size = (uint32_t)r4;
     const uint8_t *start = (uint32_t)r5 == HDR_START_MAC ? state->mac_header : state->network_header;
 
     UNUSED1(r1);
-    if (offset > 0xffff || (uint32_t)r5 > HDR_START_NET || offset + (uint64_t)size > (uint64_t)(state->data_end - start)) {
+    if (offset > 0xffff || (uint32_t)r5 > HDR_START_NET ||
+        offset + (uint64_t)size > (uint64_t)(state->data_end - start)) {
         memset(pointer(r3), 0, size);
         return error(-EFAULT);
     }
@@ -70,8 +67,7 @@ SHARED_HELPER(skb_load_bytes_relative)
     return 0;
 }
 
-SHARED_HELPER(skb_store_bytes)
-{
+SHARED_HELPER(skb_store_bytes) {
     const uint32_t offset = (uint32_t)r2;
     const uint32_t size = (uint32_t)r4;
 
@@ -84,15 +80,13 @@ SHARED_HELPER(skb_store_bytes)
     return 0;
 }
 
-SHARED_HELPER(skb_pull_data)
-{
+SHARED_HELPER(skb_pull_data) {
     UNUSED2(r1, r3);
     UNUSED2(r4, r5);
     return (uint32_t)r2 > packet_size(state) ? error(-ENOMEM) : 0;
 }
 
-SHARED_HELPER(skb_change_type)
-{
+SHARED_HELPER(skb_change_type) {
     UNUSED2(r1, r3);
     UNUSED2(r4, r5);
     if ((uint32_t)r2 > PACKET_OTHERHOST)
@@ -101,23 +95,20 @@ SHARED_HELPER(skb_change_type)
     return 0;
 }
 
-static uint32_t sum_add(uint32_t left, uint32_t right)
-{
+static uint32_t sum_add(uint32_t left, uint32_t right) {
     const uint32_t sum = left + right;
 
     return sum + (sum < right);
 }
 
-static uint16_t sum_fold(uint32_t sum)
-{
+static uint16_t sum_fold(uint32_t sum) {
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;
 }
 
 /* `size` is a multiple of 4. */
-static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed)
-{
+static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed) {
     uint32_t sum = seed;
 
     for (uint32_t at = 0; at < size; at += 4)
@@ -125,8 +116,7 @@ static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed)
     return sum;
 }
 
-SHARED_HELPER(csum_diff)
-{
+SHARED_HELPER(csum_diff) {
     const uint8_t *from = pointer(r1);
     const uint8_t *to = pointer(r3);
     const uint32_t from_size = (uint32_t)r2;
@@ -146,8 +136,7 @@ SHARED_HELPER(csum_diff)
 }
 
 /* The checksum at `field` after `from` became `to`; size 0: `to` is a difference already. */
-static uint16_t replaced(uint16_t field, uint32_t from, uint32_t to, unsigned int size)
-{
+static uint16_t replaced(uint16_t field, uint32_t from, uint32_t to, unsigned int size) {
     uint32_t sum = (uint16_t)~field;
 
     if (size == 2) {
@@ -159,8 +148,7 @@ static uint16_t replaced(uint16_t field, uint32_t from, uint32_t to, unsigned in
     return (uint16_t)~sum_fold(sum_add(sum, to));
 }
 
-static uint64_t replace_at(struct vm_state *state, uint64_t r2, uint64_t from, uint64_t to, uint64_t flags)
-{
+static uint64_t replace_at(struct vm_state *state, uint64_t r2, uint64_t from, uint64_t to, uint64_t flags) {
     const unsigned int size = flags & F_HDR_FIELD_MASK;
     const uint32_t offset = (uint32_t)r2;
     uint8_t *field = state->data + offset;
@@ -177,24 +165,21 @@ static uint64_t replace_at(struct vm_state *state, uint64_t r2, uint64_t from, u
     return 0;
 }
 
-SHARED_HELPER(l3_csum_replace)
-{
+SHARED_HELPER(l3_csum_replace) {
     UNUSED1(r1);
     if (r5 & ~(uint64_t)F_HDR_FIELD_MASK)
         return error(-EINVAL);
     return replace_at(state, r2, r3, r4, r5);
 }
 
-SHARED_HELPER(l4_csum_replace)
-{
+SHARED_HELPER(l4_csum_replace) {
     UNUSED1(r1);
     if (r5 & ~(uint64_t)(F_HDR_FIELD_MASK | F_PSEUDO_HDR | F_MARK_MANGLED_0 | F_MARK_ENFORCE | F_IPV6))
         return error(-EINVAL);
     return replace_at(state, r2, r3, r4, r5);
 }
 
-SHARED_HELPER(redirect)
-{
+SHARED_HELPER(redirect) {
     const bool is_xdp = state->prog->prog_type == VM_PROG_XDP;
 
     UNUSED3(r3, r4, r5);
@@ -205,8 +190,7 @@ SHARED_HELPER(redirect)
     return is_xdp ? XDP_REDIRECT : TC_ACT_REDIRECT;
 }
 
-SHARED_HELPER(xdp_adjust_head)
-{
+SHARED_HELPER(xdp_adjust_head) {
     const int64_t offset = (int32_t)r2;
     const int64_t meta_size = state->data - state->data_meta;
     const int64_t at = state->data - state->room + offset;
@@ -221,8 +205,7 @@ SHARED_HELPER(xdp_adjust_head)
     return 0;
 }
 
-SHARED_HELPER(xdp_adjust_meta)
-{
+SHARED_HELPER(xdp_adjust_meta) {
     const int64_t at = state->data_meta - state->room + (int32_t)r2;
     const int64_t size = state->data - state->room - at;
 
@@ -236,8 +219,7 @@ SHARED_HELPER(xdp_adjust_meta)
     return 0;
 }
 
-SHARED_HELPER(xdp_adjust_tail)
-{
+SHARED_HELPER(xdp_adjust_tail) {
     const int64_t offset = (int32_t)r2;
     const int64_t end = state->data_end - state->room + offset;
 
@@ -251,22 +233,19 @@ SHARED_HELPER(xdp_adjust_tail)
     return 0;
 }
 
-SHARED_HELPER(xdp_get_buff_len)
-{
+SHARED_HELPER(xdp_get_buff_len) {
     UNUSED3(r1, r2, r3);
     UNUSED2(r4, r5);
     return packet_size(state);
 }
 
-static int xdp_range(const struct vm_state *state, uint32_t offset, uint32_t size)
-{
+static int xdp_range(const struct vm_state *state, uint32_t offset, uint32_t size) {
     if (offset > 0xffff || size > 0xffff)
         return -EFAULT;
     return offset + (uint64_t)size > packet_size(state) ? -EINVAL : 0;
 }
 
-SHARED_HELPER(xdp_load_bytes)
-{
+SHARED_HELPER(xdp_load_bytes) {
     const int status = xdp_range(state, (uint32_t)r2, (uint32_t)r4);
 
     UNUSED2(r1, r5);
@@ -275,8 +254,7 @@ SHARED_HELPER(xdp_load_bytes)
     return error(status);
 }
 
-SHARED_HELPER(xdp_store_bytes)
-{
+SHARED_HELPER(xdp_store_bytes) {
     const int status = xdp_range(state, (uint32_t)r2, (uint32_t)r4);
 
     UNUSED2(r1, r5);

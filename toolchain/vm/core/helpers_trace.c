@@ -1,9 +1,10 @@
 /*
  * trace_printk: formats a line into the machine's trace text, where the kernel would write it to trace_pipe.
  *
- * Formats are the kernel's: %% %c %s %d %i %u %x %X with l or ll, flags and width, %p and %pI4 %pi4 %pI6 %pi6 (a pointer to an
- * address), at most three. Anything else is -EINVAL. A string or address that does not lie where the program may read is shown
- * empty; the kernel reads it if it can. Source: kernel/bpf/helpers.c of Linux 6.12, bpf_bprintf_prepare().
+ * Formats are the kernel's: %% %c %s %d %i %u %x %X with l or ll, flags and width, %p and %pI4 %pi4 %pI6 %pi6
+ * (a pointer to an address), at most three. Anything else is -EINVAL. A string or address that does not lie
+ * where the program may read is shown empty; the kernel reads it if it can. Source: kernel/bpf/helpers.c of
+ * Linux 6.12, bpf_bprintf_prepare().
  */
 #include "helpers.h"
 
@@ -26,23 +27,20 @@ struct spec {
     char kind;          /* d i u x X c s p, or 4 or 6 for addresses */
 };
 
-static void put(struct line *line, const char *text, size_t size)
-{
+static void put(struct line *line, const char *text, size_t size) {
     if (size > LINE_SIZE - line->used)
         size = LINE_SIZE - line->used;
     memcpy(line->text + line->used, text, size);
     line->used += (uint32_t)size;
 }
 
-static bool is_punct_or_space(char c)
-{
-    return c == 0 || c == ' ' || (c >= '\t' && c <= '\r') || (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') ||
-           (c > 'z' && c < 0x7f);
+static bool is_punct_or_space(char c) {
+    return c == 0 || c == ' ' || (c >= '\t' && c <= '\r') || (c > ' ' && c < '0') || (c > '9' && c < 'A') ||
+           (c > 'Z' && c < 'a') || (c > 'z' && c < 0x7f);
 }
 
 /* Parses what follows a '%'; NULL where the kernel refuses it. */
-static const char *parse_spec(const char *at, struct spec *spec)
-{
+static const char *parse_spec(const char *at, struct spec *spec) {
     unsigned int flags = 0;
 
     *spec = (struct spec){0};
@@ -74,8 +72,7 @@ static const char *parse_spec(const char *at, struct spec *spec)
     return spec->kind && strchr("diuxX", spec->kind) ? at : NULL;
 }
 
-static void put_number(struct line *line, const struct spec *spec, uint64_t value)
-{
+static void put_number(struct line *line, const struct spec *spec, uint64_t value) {
     char format[24];
     char text[MAX_WIDTH + 32];
     int size;
@@ -88,16 +85,15 @@ static void put_number(struct line *line, const struct spec *spec, uint64_t valu
         put(line, text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1);
 }
 
-static void put_string(struct line *line, const struct vm_state *state, uint64_t address)
-{
-    while (line->used < LINE_SIZE && vm_may_access(state, address, 1, false) && *(const char *)pointer(address)) {
+static void put_string(struct line *line, const struct vm_state *state, uint64_t address) {
+    while (line->used < LINE_SIZE && vm_may_access(state, address, 1, false) &&
+           *(const char *)pointer(address)) {
         put(line, pointer(address), 1);
         address++;
     }
 }
 
-static void put_address(struct line *line, const struct vm_state *state, char kind, uint64_t address)
-{
+static void put_address(struct line *line, const struct vm_state *state, char kind, uint64_t address) {
     const uint8_t *bytes = pointer(address);
     char text[48];
     int size = 0;
@@ -107,12 +103,12 @@ static void put_address(struct line *line, const struct vm_state *state, char ki
     if (kind == '4')
         size = snprintf(text, sizeof(text), "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
     for (unsigned int at = 0; kind == '6' && at < 16; at += 2)
-        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s%02x%02x", at ? ":" : "", bytes[at], bytes[at + 1]);
+        size += snprintf(text + size, sizeof(text) - (size_t)size, "%s%02x%02x", at ? ":" : "", bytes[at],
+                         bytes[at + 1]);
     put(line, text, (size_t)size);
 }
 
-static void put_argument(struct line *line, const struct vm_state *state, struct spec *spec, uint64_t value)
-{
+static void put_argument(struct line *line, const struct vm_state *state, struct spec *spec, uint64_t value) {
     const char byte = (char)value;
 
     switch (spec->kind) {
@@ -138,8 +134,8 @@ static void put_argument(struct line *line, const struct vm_state *state, struct
     }
 }
 
-static int format_line(struct line *line, const struct vm_state *state, const char *format, const uint64_t *args)
-{
+static int format_line(struct line *line, const struct vm_state *state, const char *format,
+                       const uint64_t *args) {
     unsigned int taken = 0;
 
     for (const char *at = format; *at; at++) {
@@ -161,8 +157,7 @@ static int format_line(struct line *line, const struct vm_state *state, const ch
     return (int)line->used;
 }
 
-static void publish(struct vm_machine *machine, const struct line *line)
-{
+static void publish(struct vm_machine *machine, const struct line *line) {
     const bool is_ended = line->used && line->text[line->used - 1] == '\n';
     const uint32_t size = line->used + !is_ended;
 
@@ -175,8 +170,7 @@ static void publish(struct vm_machine *machine, const struct line *line)
     machine->trace[machine->trace_used - 1] = '\n';
 }
 
-SHARED_HELPER(trace_printk)
-{
+SHARED_HELPER(trace_printk) {
     const char *format = pointer(r1);
     const uint64_t args[3] = {r3, r4, r5};
     struct line line;

@@ -1,15 +1,19 @@
 /*
- * The interpreter, compiled twice: interp_plain.c includes this file with CHECKED 0, interp_checked.c with CHECKED 1.
+ * The interpreter, compiled twice: interp_plain.c includes this file with CHECKED 0, interp_checked.c with
+ * CHECKED 1.
  *
  *   plain     for verified programs: repeats none of the verifier's checks
- *   checked   for all others, and the oracle of the tests: every load, store, call, jump and frame is checked, every
- *             instruction is paid from a budget, so it ends whatever the code is; a fault is a status, slot and address
+ *   checked   for all others, and the oracle of the tests: every load, store, call, jump and frame is
+ * checked, every instruction is paid from a budget, so it ends whatever the code is; a fault is a status,
+ * slot and address
  *
- * Both execute cells by computed goto: a handler ends by fetching the next cell and jumping to that cell's handler, so each
- * handler has an indirect branch of its own. The checked build differs only in what the macros NEXT, LOAD and STORE expand to.
+ * Both execute cells by computed goto: a handler ends by fetching the next cell and jumping to that cell's
+ * handler, so each handler has an indirect branch of its own. The checked build differs only in what the
+ * macros NEXT, LOAD and STORE expand to.
  *
- * Semantics are RFC 9669's: registers are 64 bits wide, 32-bit operations clear the upper half of their result, shift
- * counts are taken modulo the width, x / 0 is 0, x % 0 is x, and the smallest integer divided by -1 is itself.
+ * Semantics are RFC 9669's: registers are 64 bits wide, 32-bit operations clear the upper half of their
+ * result, shift counts are taken modulo the width, x / 0 is 0, x % 0 is x, and the smallest integer divided
+ * by -1 is itself.
  */
 #include "state.h"
 
@@ -25,48 +29,48 @@ struct frame {
 #define SRC regs[cell->src]
 #define IMM cell->imm
 
-#define JUMP_TO(where) \
-    do { \
-        cell = (where); \
-        goto *((const char *)&&op_base + cell->handler); \
+#define JUMP_TO(where)                                     \
+    do {                                                   \
+        cell = (where);                                    \
+        goto *((const char *) && op_base + cell->handler); \
     } while (0)
 
 #if CHECKED
-#define FAULT(why, what) \
-    do { \
-        status = (why); \
+#define FAULT(why, what)            \
+    do {                            \
+        status = (why);             \
         address = (uint64_t)(what); \
-        goto fault; \
+        goto fault;                 \
     } while (0)
-#define PAY() \
-    do { \
+#define PAY()                                 \
+    do {                                      \
         if (__builtin_expect(budget == 0, 0)) \
-            FAULT(VM_FAULT_BUDGET, 0); \
-        budget--; \
+            FAULT(VM_FAULT_BUDGET, 0);        \
+        budget--;                             \
     } while (0)
-#define NEXT_BY(slots) \
-    do { \
-        int64_t distance_ = (slots); \
-        int64_t target_ = (cell - cells) + distance_; \
-        PAY(); \
+#define NEXT_BY(slots)                                                \
+    do {                                                              \
+        int64_t distance_ = (slots);                                  \
+        int64_t target_ = (cell - cells) + distance_;                 \
+        PAY();                                                        \
         if (__builtin_expect(target_ < 0 || target_ > slot_count, 0)) \
-            FAULT(VM_FAULT_JUMP, target_); \
-        JUMP_TO(cells + target_); \
+            FAULT(VM_FAULT_JUMP, target_);                            \
+        JUMP_TO(cells + target_);                                     \
     } while (0)
 /* The cell behind the last one traps, so a step needs no check of where it leads. */
-#define NEXT() \
-    do { \
-        PAY(); \
+#define NEXT()             \
+    do {                   \
+        PAY();             \
         JUMP_TO(cell + 1); \
     } while (0)
-#define CHECK(why, where, size, is_write) \
-    do { \
+#define CHECK(why, where, size, is_write)                                            \
+    do {                                                                             \
         if (__builtin_expect(!vm_may_access(state, (where), (size), (is_write)), 0)) \
-            FAULT((why), (where)); \
+            FAULT((why), (where));                                                   \
     } while (0)
-#define CHECK_ALIGN(where, size) \
-    do { \
-        if ((where) & ((size) - 1)) \
+#define CHECK_ALIGN(where, size)            \
+    do {                                    \
+        if ((where) & ((size) - 1))         \
             FAULT(VM_FAULT_ALIGN, (where)); \
     } while (0)
 #else
@@ -77,33 +81,35 @@ struct frame {
 #endif
 
 /*
- * A register written by one instruction and read by the next would go through memory, five cycles away on most processors.
- * So the last value written is also in `acc`, and where the decoder sees that an operand is that value (and that nobody jumps
- * in between) it takes the handler's variant _d or _s, whose destination or source operand is acc.
+ * A register written by one instruction and read by the next would go through memory, five cycles away on
+ * most processors. So the last value written is also in `acc`, and where the decoder sees that an operand is
+ * that value (and that nobody jumps in between) it takes the handler's variant _d or _s, whose destination or
+ * source operand is acc.
  */
-#define WRITE(value) \
-    do { \
+#define WRITE(value)   \
+    do {               \
         acc = (value); \
-        DST = acc; \
+        DST = acc;     \
     } while (0)
 
-/* Arithmetic: `a` is the old destination and `b` the operand, both of type `type`; the result is stored unsigned. */
+/* Arithmetic: `a` is the old destination and `b` the operand, both of type `type`; the result is stored
+ * unsigned. */
 #define ALU_HANDLER(label, bits, type, left, right, expression) \
-    label: { \
-        const type a = (type)(left); \
-        const type b = (type)(right); \
-        (void)a; \
-        WRITE((uint##bits##_t)(expression)); \
-        NEXT(); \
+    label: {                                                    \
+        const type a = (type)(left);                            \
+        const type b = (type)(right);                           \
+        (void)a;                                                \
+        WRITE((uint##bits##_t)(expression));                    \
+        NEXT();                                                 \
     }
-#define ALU_BOTH(name, bits, type, expression) \
-    ALU_HANDLER(op_##name##bits##_reg, bits, type, DST, SRC, expression) \
+#define ALU_BOTH(name, bits, type, expression)                             \
+    ALU_HANDLER(op_##name##bits##_reg, bits, type, DST, SRC, expression)   \
     ALU_HANDLER(op_##name##bits##_reg_d, bits, type, acc, SRC, expression) \
     ALU_HANDLER(op_##name##bits##_reg_s, bits, type, DST, acc, expression) \
-    ALU_HANDLER(op_##name##bits##_imm, bits, type, DST, IMM, expression) \
+    ALU_HANDLER(op_##name##bits##_imm, bits, type, DST, IMM, expression)   \
     ALU_HANDLER(op_##name##bits##_imm_d, bits, type, acc, IMM, expression)
 
-#define ALU_OP(name, expression) \
+#define ALU_OP(name, expression)             \
     ALU_BOTH(name, 64, uint64_t, expression) \
     ALU_BOTH(name, 32, uint32_t, expression)
 
@@ -112,146 +118,145 @@ struct frame {
     ALU_BOTH(name, bits, int##bits##_t, b == 0 ? (at_zero) : b == -1 ? (at_minus_one) : (expression))
 
 #define COMPARE_HANDLER(label, type, left, right, condition) \
-    label: { \
-        const type a = (type)(left); \
-        const type b = (type)(right); \
-        if (condition) \
-            NEXT_BY((int64_t)cell->off + 1); \
-        NEXT(); \
+    label: {                                                 \
+        const type a = (type)(left);                         \
+        const type b = (type)(right);                        \
+        if (condition)                                       \
+            NEXT_BY((int64_t)cell->off + 1);                 \
+        NEXT();                                              \
     }
-#define COMPARE_BOTH(name, bits, type, condition) \
-    COMPARE_HANDLER(op_##name##bits##_reg, type, DST, SRC, condition) \
+#define COMPARE_BOTH(name, bits, type, condition)                       \
+    COMPARE_HANDLER(op_##name##bits##_reg, type, DST, SRC, condition)   \
     COMPARE_HANDLER(op_##name##bits##_reg_d, type, acc, SRC, condition) \
     COMPARE_HANDLER(op_##name##bits##_reg_s, type, DST, acc, condition) \
-    COMPARE_HANDLER(op_##name##bits##_imm, type, DST, IMM, condition) \
+    COMPARE_HANDLER(op_##name##bits##_imm, type, DST, IMM, condition)   \
     COMPARE_HANDLER(op_##name##bits##_imm_d, type, acc, IMM, condition)
 
-#define COMPARE(name, unsigned_or_signed, condition) \
+#define COMPARE(name, unsigned_or_signed, condition)            \
     COMPARE_BOTH(name, 64, unsigned_or_signed##64_t, condition) \
     COMPARE_BOTH(name, 32, unsigned_or_signed##32_t, condition)
 
 #define ADDRESS(base) const uint64_t where = (base) + (uint64_t)(int64_t)cell->off
 
-/* Only an unverified program meets its context by address; the decoder has rewritten a verified one's accesses. */
+/* Only an unverified program meets its context by address; the decoder has rewritten a verified one's
+ * accesses. */
 #if CHECKED
 #define IS_CTX(where) ((where) - (uint64_t)(uintptr_t)state < VM_CTX_SIZE)
-#define CTX_LOAD(type, result_type) \
-    if (IS_CTX(where)) { \
-        uint64_t wide; \
-        bool is_pointer; \
-        if (!vm_ctx_load(state, (uint32_t)(where - (uint64_t)(uintptr_t)state), sizeof(type), &wide, &is_pointer)) \
-            FAULT(VM_FAULT_LOAD, where); \
-        WRITE(is_pointer ? wide : (uint64_t)(result_type)(type)wide); \
-        NEXT(); \
+#define CTX_LOAD(type, result_type)                                                                  \
+    if (IS_CTX(where)) {                                                                             \
+        uint64_t wide;                                                                               \
+        bool is_pointer;                                                                             \
+        if (!vm_ctx_load(state, (uint32_t)(where - (uint64_t)(uintptr_t)state), sizeof(type), &wide, \
+                         &is_pointer))                                                               \
+            FAULT(VM_FAULT_LOAD, where);                                                             \
+        WRITE(is_pointer ? wide : (uint64_t)(result_type)(type)wide);                                \
+        NEXT();                                                                                      \
     }
-#define CTX_STORE(type, value) \
-    if (IS_CTX(where)) { \
+#define CTX_STORE(type, value)                                                                           \
+    if (IS_CTX(where)) {                                                                                 \
         if (!vm_ctx_store(state, (uint32_t)(where - (uint64_t)(uintptr_t)state), sizeof(type), (value))) \
-            FAULT(VM_FAULT_STORE, where); \
-        NEXT(); \
+            FAULT(VM_FAULT_STORE, where);                                                                \
+        NEXT();                                                                                          \
     }
 #else
 #define CTX_LOAD(type, result_type)
 #define CTX_STORE(type, value)
 #endif
 
-#define LOAD_HANDLER(label, type, result_type, base) \
-    label: { \
-        type value; \
-        ADDRESS(base); \
-        CTX_LOAD(type, result_type) \
-        CHECK(VM_FAULT_LOAD, where, sizeof(type), false); \
+#define LOAD_HANDLER(label, type, result_type, base)                   \
+    label: {                                                           \
+        type value;                                                    \
+        ADDRESS(base);                                                 \
+        CTX_LOAD(type, result_type)                                    \
+        CHECK(VM_FAULT_LOAD, where, sizeof(type), false);              \
         memcpy(&value, (const void *)(uintptr_t)where, sizeof(value)); \
-        WRITE((uint64_t)(result_type)value); \
-        NEXT(); \
+        WRITE((uint64_t)(result_type)value);                           \
+        NEXT();                                                        \
     }
-#define LOAD_OP(name, type, result_type) \
+#define LOAD_OP(name, type, result_type)            \
     LOAD_HANDLER(op_##name, type, result_type, SRC) \
     LOAD_HANDLER(op_##name##_s, type, result_type, acc)
 
-#define STORE_HANDLER(label, type, base, operand) \
-    label: { \
-        const type value = (type)(operand); \
-        ADDRESS(base); \
-        CTX_STORE(type, value) \
-        CHECK(VM_FAULT_STORE, where, sizeof(type), true); \
+#define STORE_HANDLER(label, type, base, operand)                \
+    label: {                                                     \
+        const type value = (type)(operand);                      \
+        ADDRESS(base);                                           \
+        CTX_STORE(type, value)                                   \
+        CHECK(VM_FAULT_STORE, where, sizeof(type), true);        \
         memcpy((void *)(uintptr_t)where, &value, sizeof(value)); \
-        NEXT(); \
+        NEXT();                                                  \
     }
-#define STORE_OP(letter, type) \
-    STORE_HANDLER(op_stx##letter, type, DST, SRC) \
+#define STORE_OP(letter, type)                        \
+    STORE_HANDLER(op_stx##letter, type, DST, SRC)     \
     STORE_HANDLER(op_stx##letter##_s, type, DST, acc) \
     STORE_HANDLER(op_st##letter, type, DST, IMM)
 
-#define ATOMIC_ADDRESS(base, type) \
+#define ATOMIC_ADDRESS(base, type)                                            \
     type *where = (type *)(uintptr_t)((base) + (uint64_t)(int64_t)cell->off); \
-    CHECK(VM_FAULT_STORE, (uint64_t)(uintptr_t)where, sizeof(type), true); \
+    CHECK(VM_FAULT_STORE, (uint64_t)(uintptr_t)where, sizeof(type), true);    \
     CHECK_ALIGN((uint64_t)(uintptr_t)where, sizeof(type))
 
-#define ATOMIC_OP(name, function, bits) \
-    op_a##name##bits: { \
-        ATOMIC_ADDRESS(DST, uint##bits##_t); \
+#define ATOMIC_OP(name, function, bits)                               \
+    op_a##name##bits : {                                              \
+        ATOMIC_ADDRESS(DST, uint##bits##_t);                          \
         (void)function(where, (uint##bits##_t)SRC, __ATOMIC_RELAXED); \
-        NEXT(); \
-    } \
-    op_af##name##bits: { \
-        ATOMIC_ADDRESS(DST, uint##bits##_t); \
+        NEXT();                                                       \
+    }                                                                 \
+    op_af##name##bits : {                                             \
+        ATOMIC_ADDRESS(DST, uint##bits##_t);                          \
         SRC = function(where, (uint##bits##_t)SRC, __ATOMIC_SEQ_CST); \
-        NEXT(); \
+        NEXT();                                                       \
     }
 
-#define ATOMIC_OPS(bits) \
-    ATOMIC_OP(add, __atomic_fetch_add, bits) \
-    ATOMIC_OP(or, __atomic_fetch_or, bits) \
-    ATOMIC_OP(and, __atomic_fetch_and, bits) \
-    ATOMIC_OP(xor, __atomic_fetch_xor, bits) \
-    op_axchg##bits: { \
-        ATOMIC_ADDRESS(DST, uint##bits##_t); \
-        SRC = __atomic_exchange_n(where, (uint##bits##_t)SRC, __ATOMIC_SEQ_CST); \
-        NEXT(); \
-    } \
-    op_acmpxchg##bits: { \
-        ATOMIC_ADDRESS(DST, uint##bits##_t); \
-        uint##bits##_t expected = (uint##bits##_t)regs[0]; \
-        __atomic_compare_exchange_n(where, &expected, (uint##bits##_t)SRC, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-        regs[0] = expected; \
-        NEXT(); \
+#define ATOMIC_OPS(bits)                                                                            \
+    ATOMIC_OP(add, __atomic_fetch_add, bits)                                                        \
+    ATOMIC_OP(or, __atomic_fetch_or, bits)                                                          \
+    ATOMIC_OP(and, __atomic_fetch_and, bits)                                                        \
+    ATOMIC_OP(xor, __atomic_fetch_xor, bits)                                                        \
+    op_axchg##bits : {                                                                              \
+        ATOMIC_ADDRESS(DST, uint##bits##_t);                                                        \
+        SRC = __atomic_exchange_n(where, (uint##bits##_t)SRC, __ATOMIC_SEQ_CST);                    \
+        NEXT();                                                                                     \
+    }                                                                                               \
+    op_acmpxchg##bits : {                                                                           \
+        ATOMIC_ADDRESS(DST, uint##bits##_t);                                                        \
+        uint##bits##_t expected = (uint##bits##_t)regs[0];                                          \
+        __atomic_compare_exchange_n(where, &expected, (uint##bits##_t)SRC, false, __ATOMIC_SEQ_CST, \
+                                    __ATOMIC_SEQ_CST);                                              \
+        regs[0] = expected;                                                                         \
+        NEXT();                                                                                     \
     }
 
-#define ORDERED_OPS(letter, type) \
-    op_load_acquire_##letter: { \
+#define ORDERED_OPS(letter, type)                                                          \
+    op_load_acquire_##letter : {                                                           \
         const type *where = (const type *)(uintptr_t)(SRC + (uint64_t)(int64_t)cell->off); \
-        CHECK(VM_FAULT_LOAD, (uint64_t)(uintptr_t)where, sizeof(type), false); \
-        CHECK_ALIGN((uint64_t)(uintptr_t)where, sizeof(type)); \
-        DST = __atomic_load_n(where, __ATOMIC_ACQUIRE); \
-        NEXT(); \
-    } \
-    op_store_release_##letter: { \
-        ATOMIC_ADDRESS(DST, type); \
-        __atomic_store_n(where, (type)SRC, __ATOMIC_RELEASE); \
-        NEXT(); \
+        CHECK(VM_FAULT_LOAD, (uint64_t)(uintptr_t)where, sizeof(type), false);             \
+        CHECK_ALIGN((uint64_t)(uintptr_t)where, sizeof(type));                             \
+        DST = __atomic_load_n(where, __ATOMIC_ACQUIRE);                                    \
+        NEXT();                                                                            \
+    }                                                                                      \
+    op_store_release_##letter : {                                                          \
+        ATOMIC_ADDRESS(DST, type);                                                         \
+        __atomic_store_n(where, (type)SRC, __ATOMIC_RELEASE);                              \
+        NEXT();                                                                            \
     }
 
-#define PACKET_OPS(letter, size) \
-    op_ldabs##letter: \
-        if (!vm_packet_load(state, (int32_t)IMM, size, &regs[0])) \
-            goto packet_end; \
-        NEXT(); \
-    op_ldind##letter: \
-        if (!vm_packet_load(state, (int32_t)((uint32_t)SRC + (uint32_t)IMM), size, &regs[0])) \
-            goto packet_end; \
-        NEXT();
+#define PACKET_OPS(letter, size)                                                                  \
+    op_ldabs##letter : if (!vm_packet_load(state, (int32_t)IMM, size, &regs[0])) goto packet_end; \
+    NEXT();                                                                                       \
+    op_ldind##letter : if (!vm_packet_load(state, (int32_t)((uint32_t)SRC + (uint32_t)IMM), size, \
+                                           &regs[0])) goto packet_end;                            \
+    NEXT();
 
 #define VARIANT_LABEL(form, letter) [VARIANT_##form##_##letter] = (int)(&&op_##form##_##letter - &&op_base),
 #define FORM_LABEL(name, opcode, src, off, imm) [FORM_##name] = (int)(&&op_##name - &&op_base),
 
-/* With *state NULL it fills *handlers in and runs nothing: label addresses are only known inside of the function. */
-static enum vm_status interpret(struct vm_state *state, uint64_t *result, const int32_t **handlers)
-{
+/* With *state NULL it fills *handlers in and runs nothing: label addresses are only known inside of the
+ * function. */
+static enum vm_status interpret(struct vm_state *state, uint64_t *result, const int32_t **handlers) {
     static const int32_t table[HANDLER_COUNT] = {
-        FORM_LIST(FORM_LABEL)
-        VARIANT_LIST(VARIANT_LABEL)
-        [HANDLER_ctx_queue_reg] = (int)(&&op_ctx_queue_reg - &&op_base),
+        FORM_LIST(FORM_LABEL) VARIANT_LIST(VARIANT_LABEL)[HANDLER_ctx_queue_reg] =
+            (int)(&&op_ctx_queue_reg - &&op_base),
         [HANDLER_ctx_queue_imm] = (int)(&&op_ctx_queue_imm - &&op_base),
         [HANDLER_trap] = (int)(&&op_trap - &&op_base),
     };
@@ -304,10 +309,10 @@ op_base:
     ALU_SIGNED(smod, 64, a, 0, a % b)
     ALU_SIGNED(smod, 32, a, 0, a % b)
 
-#define UNARY(name, expression) \
-    op_##name: { \
+#define UNARY(name, expression)        \
+    op_##name : {                      \
         WRITE((uint64_t)(expression)); \
-        NEXT(); \
+        NEXT();                        \
     }
     UNARY(neg64, -DST)
     UNARY(neg32, (uint32_t)-(uint32_t)DST)
@@ -324,9 +329,9 @@ op_base:
 #define FROM_LE(bits, value) __builtin_bswap##bits((uint##bits##_t)(value))
 #define FROM_BE(bits, value) (uint##bits##_t)(value)
 #endif
-#define SWAP(bits) \
-    UNARY(le##bits, FROM_LE(bits, DST)) \
-    UNARY(be##bits, FROM_BE(bits, DST)) \
+#define SWAP(bits)                          \
+    UNARY(le##bits, FROM_LE(bits, DST))     \
+    UNARY(be##bits, FROM_BE(bits, DST))     \
     UNARY(be##bits##_d, FROM_BE(bits, acc)) \
     UNARY(bswap##bits, __builtin_bswap##bits((uint##bits##_t)DST))
     SWAP(16)

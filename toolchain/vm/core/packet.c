@@ -5,10 +5,12 @@
  *   | headroom 256        | Ethernet header 14 | network ...           | tailroom
  *   ^ room                ^ mac_header         ^ network_header        ^ data_end      ^ room_end
  *
- * XDP, sched_cls and sched_act programs have data at the Ethernet header, socket filters and cgroup_skb behind it.
+ * XDP, sched_cls and sched_act programs have data at the Ethernet header, socket filters and cgroup_skb
+ * behind it.
  *
- * Source: net/bpf/test_run.c of Linux 6.12, bpf_prog_test_run_skb(), convert___skb_to_skb(), convert_skb_to___skb() and
- * bpf_prog_test_run_xdp(); net/ethernet/eth.c, eth_type_trans(); net/core/filter.c, bpf_skb_load_helper_*().
+ * Source: net/bpf/test_run.c of Linux 6.12, bpf_prog_test_run_skb(), convert___skb_to_skb(),
+ * convert_skb_to___skb() and bpf_prog_test_run_xdp(); net/ethernet/eth.c, eth_type_trans();
+ * net/core/filter.c, bpf_skb_load_helper_*().
  */
 #include "state.h"
 
@@ -30,14 +32,12 @@
 #define NET_OFFSET (-0x100000) /* SKF_NET_OFF: offsets below it count from the network header */
 #define LL_OFFSET (-0x200000)  /* SKF_LL_OFF: from the Ethernet header */
 
-static uint16_t big16(const uint8_t *from)
-{
+static uint16_t big16(const uint8_t *from) {
     return (uint16_t)(from[0] << 8 | from[1]);
 }
 
 /* A 16-bit number whose bytes in memory are its big endian form. */
-static uint16_t to_big16(uint16_t value)
-{
+static uint16_t to_big16(uint16_t value) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return __builtin_bswap16(value);
 #else
@@ -45,14 +45,12 @@ static uint16_t to_big16(uint16_t value)
 #endif
 }
 
-static bool is_l2(uint32_t prog_type)
-{
+static bool is_l2(uint32_t prog_type) {
     return prog_type == VM_PROG_SCHED_CLS || prog_type == VM_PROG_SCHED_ACT;
 }
 
 /* eth_type_trans() on the loopback device, whose address and broadcast address are all zero. */
-static uint32_t packet_type(const uint8_t *eth)
-{
+static uint32_t packet_type(const uint8_t *eth) {
     static const uint8_t zero[6];
 
     if (memcmp(eth, zero, sizeof(zero)) == 0)
@@ -60,8 +58,7 @@ static uint32_t packet_type(const uint8_t *eth)
     return eth[0] & 1 ? PACKET_MULTICAST : PACKET_OTHERHOST;
 }
 
-static uint16_t protocol_of(const uint8_t *eth, uint32_t size)
-{
+static uint16_t protocol_of(const uint8_t *eth, uint32_t size) {
     const uint16_t type = big16(eth + 12);
 
     if (type >= ETH_P_802_3_MIN)
@@ -71,8 +68,7 @@ static uint16_t protocol_of(const uint8_t *eth, uint32_t size)
     return ETH_P_802_2;
 }
 
-static bool is_zero(const uint8_t *bytes, uint32_t from, uint32_t to)
-{
+static bool is_zero(const uint8_t *bytes, uint32_t from, uint32_t to) {
     for (uint32_t at = from; at < to; at++)
         if (bytes[at])
             return false;
@@ -80,13 +76,12 @@ static bool is_zero(const uint8_t *bytes, uint32_t from, uint32_t to)
 }
 
 /* The fields that a caller may set; all others must be zero. */
-static enum vm_status take_skb_ctx(struct vm_state *state, const uint8_t *given, uint32_t len)
-{
+static enum vm_status take_skb_ctx(struct vm_state *state, const uint8_t *given, uint32_t len) {
     static const struct {
         uint32_t offset, size;
     } fields[] = {
-        {SKB_MARK, 4}, {SKB_PRIORITY, 4}, {SKB_INGRESS_IFINDEX, 4}, {SKB_IFINDEX, 4}, {SKB_CB, 20}, {SKB_TSTAMP, 8},
-        {SKB_WIRE_LEN, 4}, {SKB_GSO_SEGS, 4}, {SKB_GSO_SIZE, 4}, {SKB_HWTSTAMP, 8},
+        {SKB_MARK, 4},   {SKB_PRIORITY, 4}, {SKB_INGRESS_IFINDEX, 4}, {SKB_IFINDEX, 4},  {SKB_CB, 20},
+        {SKB_TSTAMP, 8}, {SKB_WIRE_LEN, 4}, {SKB_GSO_SEGS, 4},        {SKB_GSO_SIZE, 4}, {SKB_HWTSTAMP, 8},
     };
     const uint32_t wire_len = load32(given + SKB_WIRE_LEN);
     uint32_t end = 0;
@@ -106,8 +101,7 @@ static enum vm_status take_skb_ctx(struct vm_state *state, const uint8_t *given,
     return load32(given + SKB_GSO_SEGS) > GSO_MAX_SEGS ? VM_BAD_CONTEXT : VM_OK;
 }
 
-static enum vm_status begin_skb(struct vm_state *state, const struct vm_run *run)
-{
+static enum vm_status begin_skb(struct vm_state *state, const struct vm_run *run) {
     const uint8_t *eth = state->mac_header;
     const uint16_t protocol = protocol_of(eth, run->data_size);
     const uint32_t network_size = run->data_size - ETH_HEADER_SIZE;
@@ -132,8 +126,7 @@ static enum vm_status begin_skb(struct vm_state *state, const struct vm_run *run
     return VM_OK;
 }
 
-static enum vm_status begin_xdp(struct vm_state *state, const struct vm_run *run)
-{
+static enum vm_status begin_xdp(struct vm_state *state, const struct vm_run *run) {
     uint32_t meta_size = 0;
 
     ctx_set32(state, XDP_INGRESS_IFINDEX, LOOPBACK_IFINDEX);
@@ -162,8 +155,7 @@ static enum vm_status begin_xdp(struct vm_state *state, const struct vm_run *run
     return VM_OK;
 }
 
-enum vm_status vm_packet_begin(struct vm_state *state, const struct vm_run *run)
-{
+enum vm_status vm_packet_begin(struct vm_state *state, const struct vm_run *run) {
     if (run->data_size < ETH_HEADER_SIZE || run->data_size > VM_MAX_PACKET)
         return VM_BAD_PACKET;
     memset(state->ctx, 0, sizeof(state->ctx));
@@ -176,21 +168,19 @@ enum vm_status vm_packet_begin(struct vm_state *state, const struct vm_run *run)
     return state->prog->prog_type == VM_PROG_XDP ? begin_xdp(state, run) : begin_skb(state, run);
 }
 
-static void end_skb_ctx(const struct vm_state *state, uint8_t *out)
-{
+static void end_skb_ctx(const struct vm_state *state, uint8_t *out) {
     static const struct {
         uint32_t offset, size;
     } fields[] = {
-        {SKB_MARK, 4}, {SKB_PRIORITY, 4}, {SKB_INGRESS_IFINDEX, 4}, {SKB_IFINDEX, 4}, {SKB_CB, 20}, {SKB_TSTAMP, 8},
-        {SKB_WIRE_LEN, 4}, {SKB_GSO_SEGS, 4}, {SKB_HWTSTAMP, 8},
+        {SKB_MARK, 4},   {SKB_PRIORITY, 4}, {SKB_INGRESS_IFINDEX, 4}, {SKB_IFINDEX, 4},  {SKB_CB, 20},
+        {SKB_TSTAMP, 8}, {SKB_WIRE_LEN, 4}, {SKB_GSO_SEGS, 4},        {SKB_HWTSTAMP, 8},
     };
 
     for (size_t index = 0; index < sizeof(fields) / sizeof(fields[0]); index++)
         memcpy(out + fields[index].offset, state->ctx + fields[index].offset, fields[index].size);
 }
 
-void vm_packet_end(const struct vm_state *state, struct vm_run *run)
-{
+void vm_packet_end(const struct vm_state *state, struct vm_run *run) {
     const uint32_t prog_type = state->prog->prog_type;
     const uint8_t *start = prog_type == VM_PROG_XDP ? state->data_meta : state->data;
     const uint32_t size = (uint32_t)(state->data_end - start);
@@ -214,8 +204,7 @@ void vm_packet_end(const struct vm_state *state, struct vm_run *run)
     store32(run->ctx + XDP_DATA_END, size);
 }
 
-bool vm_packet_load(const struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value)
-{
+bool vm_packet_load(const struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value) {
     const uint8_t *base = state->data;
     const uint8_t *from;
 

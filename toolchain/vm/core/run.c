@@ -1,5 +1,6 @@
 /*
- * Machines, and runs of a program on them: a batch goes through its packets without coming back to the caller.
+ * Machines, and runs of a program on them: a batch goes through its packets without coming back to the
+ * caller.
  */
 #define _GNU_SOURCE
 #include "state.h"
@@ -10,16 +11,14 @@
 #include <sys/random.h>
 #include <time.h>
 
-static uint64_t clock_ns(clockid_t clock)
-{
+static uint64_t clock_ns(clockid_t clock) {
     struct timespec now;
 
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine)
-{
+enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine) {
     struct vm_machine *made = calloc(1, sizeof(*made));
 
     *machine = NULL;
@@ -33,26 +32,22 @@ enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine)
     return VM_OK;
 }
 
-void vm_machine_destroy(struct vm_machine *machine)
-{
+void vm_machine_destroy(struct vm_machine *machine) {
     free(machine);
 }
 
-const uint8_t *vm_trace_text(const struct vm_machine *machine, uint32_t *size, uint64_t *dropped)
-{
+const uint8_t *vm_trace_text(const struct vm_machine *machine, uint32_t *size, uint64_t *dropped) {
     *size = machine->trace_used;
     *dropped = machine->trace_dropped;
     return machine->trace;
 }
 
-void vm_trace_clear(struct vm_machine *machine)
-{
+void vm_trace_clear(struct vm_machine *machine) {
     machine->trace_used = 0;
     machine->trace_dropped = 0;
 }
 
-static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32_t repeat, uint64_t budget)
-{
+static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32_t repeat, uint64_t budget) {
     const bool is_checked = state->prog->is_checked;
     enum vm_status status = vm_packet_begin(state, run);
     uint64_t result = 0;
@@ -80,9 +75,8 @@ static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32
     return status;
 }
 
-enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs, uint32_t count,
-                            uint32_t repeat, uint64_t budget)
-{
+enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs,
+                            uint32_t count, uint32_t repeat, uint64_t budget) {
     enum vm_status first = VM_OK;
 
     machine->state.prog = prog;

@@ -4,15 +4,16 @@
  *   struct vm_cell     one instruction, decoded: 16 bytes
  *      0        4     5     6        8                       16
  *      | handler | dst | src | off    | imm (64 bits)        |
- *   handler is the distance from the interpreter's first label to the one that does this instruction, so that the next
- *   instruction is one load and one jump away. Cells stand one to a slot: jump offsets need no translation, and a fault
- *   names its slot by subtraction. The cell behind a wide instruction is never reached in a verified program.
+ *   handler is the distance from the interpreter's first label to the one that does this instruction, so that
+ * the next instruction is one load and one jump away. Cells stand one to a slot: jump offsets need no
+ * translation, and a fault names its slot by subtraction. The cell behind a wide instruction is never reached
+ * in a verified program.
  *
- *   struct vm_state    what R1 points to: the context as programs see it, then real pointers, then what helpers need
- *      0                     192     200       208          216
- *      | struct __sk_buff    | data  | data_end | data_meta | ...
- *   A program reads ctx->data as 4 bytes at offset 76. At load that instruction becomes an 8-byte load at offset 192, so no
- *   packet must lie below 4 GiB. All other fields are plain loads and stores at their own offsets.
+ *   struct vm_state    what R1 points to: the context as programs see it, then real pointers, then what
+ * helpers need 0                     192     200       208          216 | struct __sk_buff    | data  |
+ * data_end | data_meta | ... A program reads ctx->data as 4 bytes at offset 76. At load that instruction
+ * becomes an 8-byte load at offset 192, so no packet must lie below 4 GiB. All other fields are plain loads
+ * and stores at their own offsets.
  */
 #pragma once
 
@@ -40,29 +41,27 @@ struct vm_cell {
 _Static_assert(sizeof(struct vm_cell) == 16, "a cell is 16 bytes");
 
 /*
- * Forms that have a variant whose destination (d) or source (s) operand is the value that the instruction before it wrote;
- * see WRITE in interp.h.
+ * Forms that have a variant whose destination (d) or source (s) operand is the value that the instruction
+ * before it wrote; see WRITE in interp.h.
  */
 #define ALU_VARIANTS(V, name) V(name##_reg, d) V(name##_reg, s) V(name##_imm, d)
 #define BOTH_WIDTHS(V, name) ALU_VARIANTS(V, name##64) ALU_VARIANTS(V, name##32)
-#define VARIANT_LIST(V) \
-    BOTH_WIDTHS(V, add) BOTH_WIDTHS(V, sub) BOTH_WIDTHS(V, mul) BOTH_WIDTHS(V, or) BOTH_WIDTHS(V, and) \
-    BOTH_WIDTHS(V, xor) BOTH_WIDTHS(V, mov) BOTH_WIDTHS(V, div) BOTH_WIDTHS(V, mod) BOTH_WIDTHS(V, lsh) \
-    BOTH_WIDTHS(V, rsh) BOTH_WIDTHS(V, arsh) BOTH_WIDTHS(V, sdiv) BOTH_WIDTHS(V, smod) \
-    BOTH_WIDTHS(V, jeq) BOTH_WIDTHS(V, jne) BOTH_WIDTHS(V, jgt) BOTH_WIDTHS(V, jge) BOTH_WIDTHS(V, jlt) \
-    BOTH_WIDTHS(V, jle) BOTH_WIDTHS(V, jset) BOTH_WIDTHS(V, jsgt) BOTH_WIDTHS(V, jsge) BOTH_WIDTHS(V, jslt) \
-    BOTH_WIDTHS(V, jsle) \
-    V(be16, d) V(be32, d) V(be64, d) \
-    V(ldxb, s) V(ldxh, s) V(ldxw, s) V(ldxdw, s) V(ldxsb, s) V(ldxsh, s) V(ldxsw, s) \
-    V(stxb, s) V(stxh, s) V(stxw, s) V(stxdw, s)
+#define VARIANT_LIST(V)                                                                                      \
+    BOTH_WIDTHS(V, add)                                                                                      \
+    BOTH_WIDTHS(V, sub) BOTH_WIDTHS(V, mul) BOTH_WIDTHS(V, or) BOTH_WIDTHS(V, and) BOTH_WIDTHS(V, xor)       \
+        BOTH_WIDTHS(V, mov) BOTH_WIDTHS(V, div) BOTH_WIDTHS(V, mod) BOTH_WIDTHS(V, lsh) BOTH_WIDTHS(V, rsh)  \
+            BOTH_WIDTHS(V, arsh) BOTH_WIDTHS(V, sdiv) BOTH_WIDTHS(V, smod) BOTH_WIDTHS(V, jeq)               \
+                BOTH_WIDTHS(V, jne) BOTH_WIDTHS(V, jgt) BOTH_WIDTHS(V, jge) BOTH_WIDTHS(V, jlt)              \
+                    BOTH_WIDTHS(V, jle) BOTH_WIDTHS(V, jset) BOTH_WIDTHS(V, jsgt) BOTH_WIDTHS(V, jsge)       \
+                        BOTH_WIDTHS(V, jslt) BOTH_WIDTHS(V, jsle) V(be16, d) V(be32, d) V(be64, d)           \
+                            V(ldxb, s) V(ldxh, s) V(ldxw, s) V(ldxdw, s) V(ldxsb, s) V(ldxsh, s) V(ldxsw, s) \
+                                V(stxb, s) V(stxh, s) V(stxw, s) V(stxdw, s)
 
 #define FORM_ENUM(name, opcode, src, off, imm) FORM_##name,
 #define VARIANT_ENUM(form, letter) VARIANT_##form##_##letter,
 /* Handlers: one for each form of the opcode table, then those that only the decoder makes. */
 enum handler {
-    FORM_LIST(FORM_ENUM)
-    VARIANT_LIST(VARIANT_ENUM)
-    HANDLER_ctx_queue_reg,
+    FORM_LIST(FORM_ENUM) VARIANT_LIST(VARIANT_ENUM) HANDLER_ctx_queue_reg,
     HANDLER_ctx_queue_imm,
     HANDLER_trap, /* imm is the enum vm_status to end with */
     HANDLER_COUNT
@@ -122,8 +121,8 @@ struct vm_state {
     uint8_t *data;
     uint8_t *data_end;
     uint8_t *data_meta;
-    uint8_t *room;        /* the packet's buffer ... */
-    uint8_t *room_end;    /* ... and what a packet may grow to */
+    uint8_t *room;     /* the packet's buffer ... */
+    uint8_t *room_end; /* ... and what a packet may grow to */
     uint8_t *mac_header;
     uint8_t *network_header;
     struct vm_machine *machine;
@@ -131,9 +130,9 @@ struct vm_state {
     uint32_t cpu;
     uint32_t redirect_ifindex;
     uint64_t redirect_flags;
-    uint8_t *stack_low;   /* live part of the stack */
+    uint8_t *stack_low; /* live part of the stack */
     uint8_t *stack_high;
-    uint64_t budget;      /* checked only */
+    uint64_t budget; /* checked only */
     uint32_t fault_slot;
     uint64_t fault_address;
 };
@@ -149,37 +148,31 @@ struct vm_machine {
     uint8_t trace[TRACE_SIZE];
 };
 
-static inline uint16_t load16(const uint8_t *from)
-{
+static inline uint16_t load16(const uint8_t *from) {
     uint16_t value;
     __builtin_memcpy(&value, from, sizeof(value));
     return value;
 }
 
-static inline uint32_t load32(const uint8_t *from)
-{
+static inline uint32_t load32(const uint8_t *from) {
     uint32_t value;
     __builtin_memcpy(&value, from, sizeof(value));
     return value;
 }
 
-static inline void store16(uint8_t *to, uint16_t value)
-{
+static inline void store16(uint8_t *to, uint16_t value) {
     __builtin_memcpy(to, &value, sizeof(value));
 }
 
-static inline void store32(uint8_t *to, uint32_t value)
-{
+static inline void store32(uint8_t *to, uint32_t value) {
     __builtin_memcpy(to, &value, sizeof(value));
 }
 
-static inline uint32_t ctx_get32(const struct vm_state *state, uint32_t offset)
-{
+static inline uint32_t ctx_get32(const struct vm_state *state, uint32_t offset) {
     return load32(state->ctx + offset);
 }
 
-static inline void ctx_set32(struct vm_state *state, uint32_t offset, uint32_t value)
-{
+static inline void ctx_set32(struct vm_state *state, uint32_t offset, uint32_t value) {
     store32(state->ctx + offset, value);
 }
 
@@ -194,11 +187,14 @@ const int32_t *vm_handlers_checked(void);
 /* access.c: what the checked interpreter asks before each access. */
 bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size, bool is_write);
 
-/* access.c: where a load of `size` bytes at `offset` of the context goes in struct vm_state; a negative number if nowhere. */
+/* access.c: where a load of `size` bytes at `offset` of the context goes in struct vm_state; a negative
+ * number if nowhere. */
 int32_t vm_ctx_pointer(uint32_t prog_type, uint32_t offset, uint32_t size);
 
-/* access.c: loads and stores of the context by an unverified program; false where its type does not allow them. */
-bool vm_ctx_load(const struct vm_state *state, uint32_t offset, uint32_t size, uint64_t *value, bool *is_pointer);
+/* access.c: loads and stores of the context by an unverified program; false where its type does not allow
+ * them. */
+bool vm_ctx_load(const struct vm_state *state, uint32_t offset, uint32_t size, uint64_t *value,
+                 bool *is_pointer);
 bool vm_ctx_store(struct vm_state *state, uint32_t offset, uint32_t size, uint64_t value);
 
 /* packet.c: a packet becomes a state, and a state a packet. */
@@ -209,7 +205,8 @@ void vm_packet_end(const struct vm_state *state, struct vm_run *run);
 bool vm_packet_load(const struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
 
 /* helpers.c */
-typedef uint64_t (*helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5, struct vm_state *state);
+typedef uint64_t (*helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
+                              struct vm_state *state);
 #define VM_HELPER_COUNT 256
 /* NULL where there is no such helper for programs of this type. */
 helper_fn vm_helper(uint32_t id, uint32_t prog_type);

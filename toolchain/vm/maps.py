@@ -1,0 +1,344 @@
+"""Maps of the user runtime: an object of the pin tree whose data is a shared-memory map of the C core.
+
+    Map           a handle: MapHandle of spec/runtime.py, and a MutableMapping from bytes to bytes
+    create_map    from a MapSpec          open_map    from a StoredObject
+    check_map     every fault, for fsck   repair_map  new locks after a reboot
+
+What makes a map is kept in its object's spec: 10 words, 32 bits each but the last (map_extra, 64 bits):
+type, key_size, value_size, max_entries, flags, CPUs, numa node, BTF ids of key and value, 0, map_extra.
+The C core checks every byte of the shared area before use; this file checks lengths, rights are the C core's too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Self
+
+from toolchain.errors import LoadError, MapError, PinError, PinPlace, Unsupported
+from toolchain.isa.map_types import PERCPU_TYPES, MapFlag, MapType, UpdateFlag
+from toolchain.pin.store import ObjectStore
+from toolchain.pin.stored import DATA_OFFSET, StoredObject
+from toolchain.spec.maps import MapSpec, MapStyle
+from toolchain.spec.runtime import MapInfo
+from toolchain.vm._core import ffi, lib
+
+READ: Final = 1
+WRITE: Final = 2
+_SPEC: Final = struct.Struct("<10IQ")
+_BATCH_SIZE: Final = 1 << 20
+_BATCH_COUNT: Final = 1 << 16
+_MESSAGE_SIZE: Final = 256
+
+
+class Map(MutableMapping[bytes, bytes]):
+    """A handle on a live map.
+
+    Shape: keys are ``key_size`` bytes; values ``value_size``, for per-CPU types all CPUs' values, each padded to 8.
+    Owns: the object's file and its mapping; ``close`` (or the end of a ``with`` block) gives both back.
+    Raises: MapError with bpf(2)'s errno, from every operation; KeyError from ``map[key]``.
+    """
+
+    __slots__ = ("_pointer", "key_size", "spec", "stored", "value_size")
+
+    def __init__(self, stored: StoredObject, spec: MapSpec, pointer: Any) -> None:
+        self.stored = stored
+        self.spec = spec
+        self._pointer = pointer
+        self.key_size: int = spec.key_size
+        self.value_size: int = lib.vm_map_value_size(pointer)
+
+    @property
+    def id(self) -> int:
+        """The map's id."""
+        return self.stored.id
+
+    @property
+    def pointer(self) -> Any:
+        """The C core's ``struct vm_map *``; valid until close. Raises ValueError after it."""
+        if self._pointer is None:
+            raise ValueError("map is closed")
+        return self._pointer
+
+    def fileno(self) -> int:
+        """The object's fd."""
+        return self.stored.fileno()
+
+    def close(self) -> None:
+        """Unmap and let go of the object. Twice is once."""
+        if self._pointer is not None:
+            ffi.release(self._pointer)
+            self._pointer = None
+        self.stored.close()
+
+    def info(self) -> MapInfo:
+        """What the map says of itself."""
+        header = self.stored.header
+        frozen = bool(lib.vm_map_is_frozen(self.pointer))
+        return MapInfo(self.id, self.spec, frozen, header.uid, header.created_ns, self.stored.btf())
+
+    def lookup(self, key: bytes) -> bytes | None:
+        """The value, whole as some update wrote it, or None."""
+        value = bytearray(self.value_size)
+        status = lib.vm_map_read(self.pointer, self._key(key), ffi.from_buffer(value))
+        if status == -errno.ENOENT:
+            return None
+        self._require(status, "lookup")
+        return bytes(value)
+
+    def update(  # type: ignore[override]
+        self,
+        key: bytes | Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]] = (),
+        value: bytes | None = None,
+        flags: int = UpdateFlag.ANY,
+    ) -> None:
+        """``update(key, value, flags)`` writes one element; ``update(mapping)`` or ``update(pairs)`` writes many, in batches.
+
+        Many stop at the first that fails; those before it are in.
+        """
+        if isinstance(key, (bytes, bytearray, memoryview)):
+            if value is None:
+                raise TypeError("update of one element needs a value")
+            status = lib.vm_map_write(self.pointer, self._key(key), self._value(value), flags)
+            self._require(status, "update")
+            return
+        pairs = iter(key.items() if isinstance(key, Mapping) else key)
+        while chunk := list(islice(pairs, _BATCH_COUNT)):
+            keys, values = zip(*chunk, strict=True)
+            if set(map(len, keys)) != {self.key_size} or set(map(len, values)) != {self.value_size}:
+                for one_key, one_value in chunk:
+                    self.update(one_key, one_value, flags)
+            else:
+                self.fill(b"".join(keys), b"".join(values), flags)
+
+    def fill(self, keys: bytes, values: bytes, flags: int = UpdateFlag.ANY) -> int:
+        """Write many elements given end to end in two buffers; how many."""
+        count = len(keys) // self.key_size
+        if len(keys) != count * self.key_size or len(values) != count * self.value_size:
+            wanted = f"multiples of {self.key_size} and {self.value_size} bytes, as many keys as values"
+            raise self._error(f"batch: {len(keys)} bytes of keys, {len(values)} of values ({wanted})", errno.EINVAL)
+        done = ffi.new("uint64_t *")
+        status = lib.vm_map_write_batch(
+            self.pointer, ffi.from_buffer(keys), ffi.from_buffer(values), count, flags, done
+        )
+        self._require(status, f"update {done[0] + 1} of {count}")
+        return count
+
+    def delete(self, key: bytes) -> None:
+        """Remove an element. Raises MapError: ENOENT; EINVAL in an array."""
+        self._require(lib.vm_map_erase(self.pointer, self._key(key)), "delete")
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        """The key after ``key`` (None: the first); None at the end."""
+        after = bytearray(self.key_size)
+        before = ffi.NULL if key is None else self._key(key)
+        status = lib.vm_map_next_key(self.pointer, before, ffi.from_buffer(after))
+        if status == -errno.ENOENT:
+            return None
+        self._require(status, "next_key")
+        return bytes(after)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]
+        """Every element, in the order of next_key; read in batches without stopping writers."""
+        key_size, value_size = self.key_size, self.value_size
+        capacity = max(1, min(_BATCH_SIZE // (key_size + value_size), self.spec.max_entries))
+        keys, values = bytearray(capacity * key_size), bytearray(capacity * value_size)
+        cursor = ffi.new("uint64_t *")
+        while True:
+            count = lib.vm_map_dump(self.pointer, cursor, ffi.from_buffer(keys), ffi.from_buffer(values), capacity)
+            self._require(min(count, 0), "dump")
+            if count == 0:
+                return
+            read_keys, read_values = bytes(keys[: count * key_size]), bytes(values[: count * value_size])
+            for index in range(count):
+                at = index * value_size
+                yield read_keys[index * key_size : (index + 1) * key_size], read_values[at : at + value_size]
+
+    def freeze(self) -> None:
+        """Refuse writes of user space from now on. Raises MapError(EPERM) the second time."""
+        self._require(lib.vm_map_freeze(self.pointer), "freeze")
+
+    def check(self) -> str:
+        """'' if every chain, list, counter and lock is sound, else the first fault and how many there are."""
+        message = ffi.new("char[]", _MESSAGE_SIZE)
+        faults = lib.vm_map_check(self.pointer, message, _MESSAGE_SIZE)
+        return f"{_text(message)} ({faults} faults)" if faults else ""
+
+    def __getitem__(self, key: bytes) -> bytes:
+        value = self.lookup(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        self.update(key, value)
+
+    def __delitem__(self, key: bytes) -> None:
+        try:
+            self.delete(key)
+        except MapError as error:
+            if error.errno == errno.ENOENT:
+                raise KeyError(key) from error
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (key for key, _ in self.items())
+
+    def __len__(self) -> int:
+        count = int(lib.vm_map_count(self.pointer))
+        self._require(min(count, 0), "count")
+        return count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Map id {self.id} {self.spec.name!r} {self.spec.map_type.label}>"
+
+    def _key(self, key: bytes) -> Any:
+        if len(key) != self.key_size:
+            raise self._error(f"key of {len(key)} bytes ({self.key_size})", errno.EINVAL)
+        return ffi.from_buffer(key)
+
+    def _value(self, value: bytes) -> Any:
+        if len(value) != self.value_size:
+            raise self._error(f"value of {len(value)} bytes ({self.value_size})", errno.EINVAL)
+        return ffi.from_buffer(value)
+
+    def _require(self, status: int, what: str) -> None:
+        if status != 0:
+            raise self._error(what, -status)
+
+    def _error(self, what: str, number: int) -> MapError:
+        return MapError(f"map {self.spec.name!r}: {what}", number)
+
+
+def create_map(store: ObjectStore, spec: MapSpec, btf: bytes = b"") -> Map:
+    """A new map, empty, without a pin.
+
+    Raises: LoadError with the errno that BPF_MAP_CREATE gives; Unsupported for a type not built here; RuntimeUnavailable.
+    """
+    definition = _definition(spec, cpu_count() if spec.map_type in PERCPU_TYPES else 1)
+    size = ffi.new("uint64_t *")
+    status = _status_of_extras(spec) or lib.vm_map_size(definition, size)
+    if status == -errno.EOPNOTSUPP:
+        raise Unsupported(f"map type {spec.map_type.label} in the user runtime")
+    if status != 0:
+        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status)
+    seed = int.from_bytes(os.urandom(8), "little")
+
+    def format_data(stored: StoredObject) -> None:
+        status = lib.vm_map_format(stored.fileno(), DATA_OFFSET, definition, seed)
+        if status != 0:
+            raise OSError(-status, os.strerror(-status))
+
+    packed = _SPEC.pack(
+        spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, definition.cpu_count,
+        spec.numa_node, spec.key_type_id, spec.value_type_id, 0, spec.map_extra,
+    )  # fmt: skip
+    stored = store.create("map", spec.name, packed, size[0], btf=btf, prepare=format_data)
+    access = READ | WRITE
+    access &= ~WRITE if spec.map_flags & MapFlag.RDONLY else ~0
+    access &= ~READ if spec.map_flags & MapFlag.WRONLY else ~0
+    return open_map(stored, access)
+
+
+def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
+    """A handle on a stored map. ``access``: READ | WRITE, what this handle may do.
+
+    Owns: the Map closes ``stored``; if this raises, it is closed already.
+    Raises: PinError(EINVAL) where the file's bytes are not the map that its header speaks of.
+    """
+    try:
+        spec, definition = _stored_definition(stored)
+        out = ffi.new("struct vm_map **")
+        status = lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, access, stored.is_writable, out)
+        if status != 0:
+            raise PinError(f"damaged map {stored.name!r}", -status, PinPlace(stored.header.anchor))
+    except BaseException:
+        stored.close()
+        raise
+    pointer = ffi.gc(out[0], lib.vm_map_close)
+    pointer.id = stored.id
+    return Map(stored, spec, pointer)
+
+
+def check_map(stored: StoredObject) -> list[str]:
+    """What is wrong with a stored map; [] if it is sound. Closes ``stored``."""
+    try:
+        with open_map(stored) as opened:
+            fault = opened.check()
+            return [fault] if fault else []
+    except PinError as error:
+        return [str(error)]
+
+
+def repair_map(stored: StoredObject) -> None:
+    """Make a map's locks anew and mend what their holders left; for ObjectStore's ``repairers``. Leaves ``stored`` open."""
+    _, definition = _stored_definition(stored)
+    out = ffi.new("struct vm_map **")
+    if lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, 0, 1, out) == 0:
+        lib.vm_map_reset_locks(out[0])
+        lib.vm_map_close(out[0])
+
+
+@cache
+def cpu_count() -> int:
+    """CPUs that may ever be there: how many copies a per-CPU value has. Source: /sys/devices/system/cpu/possible."""
+    try:
+        last = Path("/sys/devices/system/cpu/possible").read_text().replace(",", "-").split("-")[-1]
+        return int(last) + 1
+    except (OSError, ValueError):
+        return os.cpu_count() or 1
+
+
+def _definition(spec: MapSpec, cpus: int) -> Any:
+    try:
+        return ffi.new(
+            "struct vm_map_def *",
+            (spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, cpus),
+        )  # fmt: skip
+    except OverflowError as error:
+        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", errno.EINVAL) from error
+
+
+def _stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
+    """Spec and C definition from an object's header. Raises PinError(EINVAL)."""
+    try:
+        words = _SPEC.unpack(stored.spec)
+        kind = MapType(words[0])
+    except (struct.error, ValueError) as error:
+        raise PinError("damaged map: its definition is none", errno.EINVAL, PinPlace(stored.header.anchor)) from error
+    spec = MapSpec(
+        stored.name, kind, words[1], words[2], words[3], words[4], MapStyle.LIVE,
+        numa_node=words[6], key_type_id=words[7], value_type_id=words[8], map_extra=words[10],
+    )  # fmt: skip
+    return spec, _definition(spec, words[5])
+
+
+def _status_of_extras(spec: MapSpec) -> int:
+    """The checks of map_create that are not about sizes and flags. Source: kernel/bpf/syscall.c, map_create, Linux 6.12."""
+    if spec.map_extra != 0:
+        return -errno.EINVAL
+    if spec.map_flags & MapFlag.NUMA_NODE and spec.numa_node != 0:
+        return 0 if Path(f"/sys/devices/system/node/node{spec.numa_node}").exists() else -errno.EINVAL
+    return 0
+
+
+def _summary(spec: MapSpec) -> str:
+    return (
+        f"{spec.map_type.label}, key {spec.key_size}, value {spec.value_size}, max_entries {spec.max_entries}, "
+        f"flags 0x{spec.map_flags:x}"
+    )
+
+
+def _text(message: Any) -> str:
+    return bytes(ffi.string(message)).decode(errors="replace")

@@ -1,0 +1,233 @@
+"""UserProgram: a live program of the user runtime.
+
+    StoredObject (pin/)   the file: id, name, lock, pins, and edges that keep the maps alive
+      data                4 bytes: size of the JSON text; the text; the code, 8 bytes a slot
+    Code (engine.py)      what runs, made at the first run
+
+A file is never believed: a program that comes from one, however it got there, is verified again before it runs, against
+the definitions of the maps as they are. That costs about a millisecond, and only who runs the program pays.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+from toolchain.errors import PinError, PinPlace, Rejected, Where
+from toolchain.isa.program_types import ProgType
+from toolchain.pin.store import ObjectStore
+from toolchain.pin.stored import StoredObject
+from toolchain.spec.runtime import ProgInfo, RunResult
+from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedProgram, MapBinding, VerifiedProgram
+from toolchain.vm.clock import boot_time_of
+from toolchain.vm.engine import Code, Outcome
+from toolchain.vm.maps import UserMap, c_maps
+from toolchain.vm.tag import tag_of
+
+MAX_PROGRAM_SIZE = 1 << 26
+"""Bytes of a stored program: a million instructions and a source line for each."""
+_TEXTS = ("section", "attach_target", "licence", "path")
+_NUMBERS = ("expected_attach_type", "prog_flags", "kernel_version")
+
+
+def encode_program(program: LinkedProgram, map_ids: Sequence[int]) -> bytes:
+    """The data of a program's file."""
+    fields = {
+        "type": int(program.prog_type),
+        "maps": list(map_ids),
+        **{name: getattr(program, name) for name in (*_TEXTS, *_NUMBERS)},
+        "functions": [[each.slot, each.name, each.type_id, each.is_global] for each in program.functions],
+        "lines": [[each.slot, each.path, each.line, each.column, each.text] for each in program.line_info],
+    }
+    text = json.dumps(fields, separators=(",", ":")).encode("utf-8", "surrogateescape")
+    return struct.pack("<I", len(text)) + text + program.code
+
+
+def decode_program(name: str, data: bytes, btf: bytes, where: Where) -> tuple[LinkedProgram, tuple[int, ...]]:
+    """The program, without its maps' definitions, and its maps' ids. Raises PinError EINVAL for any other bytes."""
+    try:
+        (text_size,) = struct.unpack_from("<I", data)
+        fields = json.loads(data[4 : 4 + text_size])
+        code = data[4 + text_size :]
+        if not code or len(code) % 8:
+            raise ValueError("no code")
+        program = LinkedProgram(
+            name=name,
+            section="",
+            prog_type=ProgType(fields["type"]),
+            code=code,
+            functions=tuple(
+                FunctionInfo(_number(slot), str(label), _number(type_id), bool(is_global))
+                for slot, label, type_id, is_global in fields["functions"]
+            ),
+            line_info=tuple(
+                LineInfo(_number(slot), str(path), _number(line), _number(column), str(text))
+                for slot, path, line, column, text in fields["lines"]
+            ),
+            btf=_type_information(btf),
+        )
+        others: dict[str, Any] = {key: str(fields[key]) for key in _TEXTS}
+        others |= {key: _number(fields[key]) for key in _NUMBERS}
+        program = replace(program, **others)
+        return program, tuple(_number(each) for each in fields["maps"])
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
+        raise PinError("stored program damaged", errno.EINVAL, where) from error
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 64:
+        raise ValueError(f"not a number: {value!r}")
+    return value
+
+
+def _type_information(btf: bytes) -> Any:
+    if not btf:
+        return None
+    from toolchain.btf import Btf
+
+    return Btf.decode(btf)
+
+
+class UserProgram:
+    """A handle on a program. Owns: the object's fd, and handles on its maps; ``close`` lets them go."""
+
+    def __init__(
+        self, stored: StoredObject, program: LinkedProgram, maps: Sequence[UserMap], code: Code | None = None
+    ) -> None:
+        self.stored = stored
+        self.program = program
+        self.maps = tuple(maps)
+        self._code = code
+
+    @classmethod
+    def load(cls, store: ObjectStore, verified: VerifiedProgram, maps: Sequence[UserMap]) -> UserProgram:
+        """Store a verified program and make it ready to run.
+
+        Shape: ``maps`` are parallel to the program's; the handle opens its own, and keeps them alive.
+        Raises: Unsupported (program type, helper, instruction), LoadError, RuntimeUnavailable.
+        """
+        program = verified.program
+        code = Code(program, c_maps(maps), verified)
+        data = encode_program(program, [handle.id for handle in maps])
+        btf = program.btf.encode() if program.btf else b""
+        stored = store.create(
+            "prog",
+            program.name,
+            b"",
+            len(data),
+            [handle.stored for handle in maps],
+            btf,
+            prepare=lambda made: made.write(data),
+        )
+        return cls._holding(store, stored, program, [handle.id for handle in maps], code)
+
+    @classmethod
+    def open(cls, store: ObjectStore, stored: StoredObject, where: Where) -> UserProgram:
+        """The program in a stored object, which the handle takes over. Raises PinError where it is damaged."""
+        if stored.data_size > MAX_PROGRAM_SIZE:
+            stored.close()
+            raise PinError(f"stored program of {stored.data_size} bytes ({MAX_PROGRAM_SIZE})", errno.EINVAL, where)
+        try:
+            program, map_ids = decode_program(stored.name, stored.read(), stored.btf(), where)
+        except BaseException:
+            stored.close()
+            raise
+        return cls._holding(store, stored, program, map_ids)
+
+    @classmethod
+    def _holding(
+        cls,
+        store: ObjectStore,
+        stored: StoredObject,
+        program: LinkedProgram,
+        map_ids: Iterable[int],
+        code: Code | None = None,
+    ) -> UserProgram:
+        """A handle with its own handles on the maps."""
+        maps: list[UserMap] = []
+        try:
+            for id in map_ids:
+                maps.append(open_map(store, id))
+        except BaseException:
+            for handle in maps:
+                handle.close()
+            stored.close()
+            raise
+        return cls(stored, program, maps, code)
+
+    @property
+    def id(self) -> int:
+        """Unique among all programs that this pin tree ever had."""
+        return self.stored.id
+
+    def fileno(self) -> int:
+        """The object's fd."""
+        return self.stored.fileno()
+
+    def info(self) -> ProgInfo:
+        """What the program says of itself."""
+        header, program = self.stored.header, self.program
+        return ProgInfo(
+            header.id,
+            program.name,
+            int(program.prog_type),
+            tag_of(program.code),
+            program.slot_count,
+            tuple(handle.id for handle in self.maps),
+            program.is_gpl_compatible,
+            header.uid,
+            boot_time_of(header.created_ns),
+        )
+
+    @property
+    def code(self) -> Code:
+        """What runs. Raises Rejected or Unsupported where a stored program does not verify any more."""
+        if self._code is None:
+            verified = self._verify()
+            self._code = Code(verified.program, c_maps(self.maps), verified)
+        return self._code
+
+    def _verify(self) -> VerifiedProgram:
+        from toolchain.verifier import verify
+
+        specs = tuple(handle.spec for handle in self.maps)
+        program = replace(self.program, maps=specs)
+        bindings = tuple(MapBinding(spec, map_id=handle.id) for spec, handle in zip(specs, self.maps, strict=True))
+        try:
+            return verify(BoundProgram(program, bindings))
+        except Rejected as error:
+            error.hint = error.hint or "the stored program was altered, or made by another version; load it again"
+            raise
+
+    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
+        """Run on one packet, ``repeat`` times, each on what the one before left. Raises LoadError (packet, context)."""
+        return self.code.run(data, ctx, repeat).result
+
+    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1) -> tuple[Outcome, ...]:
+        """Run on each packet in turn, in one call into C. Raises LoadError (packet, context)."""
+        return self.code.run_batch(packets, ctx, repeat)
+
+    def close(self) -> None:
+        """Let go. Twice is once."""
+        self._code = None
+        for handle in self.maps:
+            handle.close()
+        self.stored.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<UserProgram {self.stored!r}>"
+
+
+def open_map(store: ObjectStore, id: int) -> UserMap:
+    """A new handle on a live map. Raises PinError ENOENT, or EINVAL where it is damaged."""
+    return UserMap(store.by_id("map", id), PinPlace(f"map id {id}"))

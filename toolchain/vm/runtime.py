@@ -1,0 +1,105 @@
+"""UserRuntime: maps and programs without a kernel's BPF, in a pin tree of object files.
+
+It is toolchain.spec.runtime's protocol over three parts: the object store (pin/) knows files, ids, pins and who is
+alive; the C core (cmap.py, engine.py) knows what is in a map and how a program runs; maps.py and program.py join them.
+A reaper at ``close`` removes what nobody holds any more.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+
+from toolchain.errors import LoadError, PinPlace, Unsupported
+from toolchain.pin.root import resolve_pin_root
+from toolchain.pin.store import ObjectStore
+from toolchain.pin.stored import StoredObject
+from toolchain.spec.maps import MapSpec
+from toolchain.spec.runtime import Handle, MapHandle, PinEntry
+from toolchain.spec.stages import BoundProgram, VerifiedProgram
+from toolchain.vm.maps import UserMap, repair_after_reboot
+from toolchain.vm.program import UserProgram, open_map
+
+
+class UserRuntime:
+    """The user runtime on one pin tree. Making it touches nothing; the first map or program makes the tree.
+
+    Raises: RuntimeUnavailable from everything, where the tree cannot be used (full, read-only, somebody else's).
+    """
+
+    name = "user"
+    takes_verified = True
+
+    def __init__(self, pin_root: str = "") -> None:
+        """``pin_root`` '': $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-UID."""
+        self.pin_root = resolve_pin_root(pin_root or None)
+        self.store = ObjectStore(self.pin_root, {"map": repair_after_reboot})
+
+    def map_create(self, spec: MapSpec, btf: bytes = b"") -> UserMap:
+        """A new, empty map without a pin. Raises Unsupported (map type), LoadError with bpf(2)'s errno."""
+        return UserMap.create(self.store, spec, btf)
+
+    def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> UserProgram:
+        """A new program without a pin, ready to run. ``maps`` are this runtime's, parallel to the program's.
+
+        Raises: LoadError EPERM for a program that is not verified, Unsupported for what this runtime has not.
+        """
+        if not isinstance(program, VerifiedProgram):
+            raise LoadError(f"program {program.program.name} is not verified", errno.EPERM, program.program.where)
+        return UserProgram.load(self.store, program, [_own_map(handle) for handle in maps])
+
+    def pin(self, handle: Handle, path: str) -> None:
+        """Pin an object. Raises PinError as bpffs."""
+        self.store.pin(_stored(handle), path)
+
+    def unpin(self, path: str) -> None:
+        """Remove a pin. Raises PinError as bpffs."""
+        self.store.unpin(path)
+
+    def get(self, path: str) -> UserMap | UserProgram:
+        """The map or program pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
+        return self._opened(self.store.get(path), PinPlace(path))
+
+    def map_by_id(self, id: int) -> UserMap:
+        """The live map of that id. Raises PinError ENOENT."""
+        return open_map(self.store, id)
+
+    def prog_by_id(self, id: int) -> UserProgram:
+        """The live program of that id. Raises PinError ENOENT."""
+        return UserProgram.open(self.store, self.store.by_id("prog", id), PinPlace(f"prog id {id}"))
+
+    def map_ids(self) -> Iterator[int]:
+        """Ids of the live maps, rising."""
+        return iter(self.store.ids("map"))
+
+    def prog_ids(self) -> Iterator[int]:
+        """Ids of the live programs, rising."""
+        return iter(self.store.ids("prog"))
+
+    def pins(self, below: str = "") -> Iterator[PinEntry]:
+        """Every pin in a directory and below it. Raises PinError."""
+        return self.store.walk(below)
+
+    def close(self) -> None:
+        """Remove what nobody holds any more. Handles stay valid."""
+        self.store.reap()
+
+    def _opened(self, stored: StoredObject, where: PinPlace) -> UserMap | UserProgram:
+        if stored.kind == "map":
+            return UserMap(stored, where)
+        if stored.kind == "prog":
+            return UserProgram.open(self.store, stored, where)
+        stored.close()
+        raise Unsupported(f"objects of kind {stored.kind}", where)
+
+
+def _stored(handle: Handle) -> StoredObject:
+    if not isinstance(handle, UserMap | UserProgram):
+        raise LoadError("handle of another runtime", errno.EINVAL)
+    return handle.stored
+
+
+def _own_map(handle: MapHandle) -> UserMap:
+    if not isinstance(handle, UserMap):
+        raise LoadError("map of another runtime", errno.EINVAL)
+    return handle
