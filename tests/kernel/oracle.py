@@ -187,7 +187,7 @@ def prog_load(
 
 _NOT_THE_REASON = re.compile(
     r"processed \d+ insns|verification time|stack depth|max_states|mark_precise|-- END|arg#\d+ (no|reference)|"
-    r"from \d+ to |"
+    r"from \d+ to |cur state: |old state: |"
     r"\d+: (R\d|\(|frame\d)|;|(last_idx|first_idx|parent state|regs=)|Live regs before insn|\s+\d+: "
 )
 
@@ -196,7 +196,7 @@ def last_line(log: str) -> str:
     """The line of a verifier log that says why it refused."""
     for line in reversed(log.splitlines()):
         if line.strip() and not _NOT_THE_REASON.match(line):
-            return line
+            return re.sub(r"processed \d+ insns \(limit.*$", "", line)  # some reasons end without a new line
     return ""
 
 

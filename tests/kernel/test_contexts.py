@@ -23,6 +23,7 @@ STRIDE = 64
 
 def _attach_types(prog_type: ProgType) -> tuple[int, ...]:
     return {
+        ProgType.KPROBE: (0, 42, 48, 56, 57),
         ProgType.CGROUP_SKB: (0, 1),
         ProgType.CGROUP_SOCK: (2, 34, 12, 13),
         ProgType.CGROUP_SOCK_ADDR: (8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32, 49, 50, 51, 52, 53),

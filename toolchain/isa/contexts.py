@@ -529,6 +529,7 @@ _RETURNS_BY_ATTACH: dict[tuple[ProgType, AttachType], tuple[int, int]] = {
     (ProgType.TRACING, AttachType.TRACE_FEXIT): (0, 0),
     (ProgType.TRACING, AttachType.TRACE_ITER): (0, 1),
     (ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION): (0, 1),
+    (ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION): (0, 1),
 }
 
 

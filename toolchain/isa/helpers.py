@@ -100,14 +100,12 @@ def _rows(name: str) -> dict[str, str]:
 
 
 def _variant(set_name: str, helper: str, attach_type: int) -> str | None:
-    """The variant under which ``set_name`` sees ``helper``; None where it does not."""
+    """The variant under which ``set_name`` sees ``helper``; `_MISSING`: taken out, None: absent."""
     variant = _rows(set_name).get(helper)
-    if variant == _MISSING:
-        return None
     if variant is not None:
         only = ATTACH_ONLY.get((set_name, helper))
         if only is not None:
-            return variant if attach_type in only else None
+            return variant if attach_type in only else _MISSING
         if attach_type not in ATTACH_NOT.get((set_name, helper), ()):
             return variant
     for parent in HELPER_SETS[set_name].parents:
@@ -140,7 +138,7 @@ def proto_of(number: int, prog_type: ProgType, attach_type: int = 0, is_sleepabl
     if attach_type in AttachType._value2member_map_:
         set_name = SET_OF_ATTACH.get((prog_type, AttachType(attach_type)), set_name)
     variant = _variant(set_name, name, attach_type)
-    if variant is None:
+    if variant is None or variant == _MISSING:
         return None
     if is_sleepable and not variant:
         variant = SLEEPABLE_VARIANTS.get(name, variant)

@@ -158,18 +158,17 @@ HELPER_SETS: dict[str, HelperSet] = {
         """perf_event_output get_stackid=get_stackid_pe perf_prog_read_value get_stack read_branch_records
         get_attach_cookie""",
     ),
-    "raw_tracepoint": HelperSet(
-        ("trace",), "perf_event_output get_stackid get_stack=get_stack_raw_tp get_attach_cookie"
-    ),
+    "raw_tracepoint": HelperSet(("trace",), "perf_event_output get_stackid get_stack get_attach_cookie"),
     "tracing": HelperSet(
         ("raw_tracepoint",),
-        """get_socket_cookie=get_socket_ptr_cookie sk_storage_get=sk_storage_get_tracing
+        """-get_attach_cookie get_socket_cookie=get_socket_ptr_cookie sk_storage_get=sk_storage_get_tracing
         sk_storage_delete=sk_storage_delete_tracing skb_output xdp_output skc_to_tcp6_sock skc_to_tcp_sock
         skc_to_tcp_timewait_sock skc_to_tcp_request_sock skc_to_udp6_sock skc_to_unix_sock skc_to_mptcp_sock
         d_path sock_from_file xdp_get_buff_len=xdp_get_buff_len_trace""",
     ),
-    "iter": HelperSet(("tracing",), "seq_printf seq_write seq_printf_btf -get_attach_cookie"),
-    "trampoline": HelperSet(("tracing",), "get_func_arg get_func_ret get_func_arg_cnt"),
+    "iter": HelperSet(("tracing",), "seq_printf seq_write seq_printf_btf"),
+    "tracing_raw_tp": HelperSet(("tracing",), "get_attach_cookie"),
+    "trampoline": HelperSet(("tracing",), "get_func_arg get_func_ret get_func_arg_cnt get_attach_cookie"),
     "syscall": HelperSet(("tracing",), "sys_bpf btf_find_by_name_kind sys_close kallsyms_lookup_name"),
     "netfilter": HelperSet(("base",), ""),
 }
@@ -211,6 +210,8 @@ SET_OF_ATTACH: dict[tuple[ProgType, AttachType], str] = {
     (ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI): "kprobe_multi",
     (ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI): "kprobe_multi",
     (ProgType.KPROBE, AttachType.TRACE_KPROBE_SESSION): "kprobe_multi",
+    (ProgType.KPROBE, AttachType.TRACE_UPROBE_SESSION): "kprobe_multi",
+    (ProgType.TRACING, AttachType.TRACE_RAW_TP): "tracing_raw_tp",
     (ProgType.TRACING, AttachType.TRACE_ITER): "iter",
     (ProgType.TRACING, AttachType.TRACE_FENTRY): "trampoline",
     (ProgType.TRACING, AttachType.TRACE_FEXIT): "trampoline",

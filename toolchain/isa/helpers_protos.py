@@ -5,7 +5,8 @@ A helper that the kernel declares several times with the same contract has one r
 others are rows with a ``variant``, and helpers_allowed.py says which program type sees which.
 
 Source: include/uapi/linux/bpf.h (___BPF_FUNC_MAPPER) for names and ids; the file in each row, Linux 6.12, for the
-contract.
+contract. What 6.18.44 says otherwise (which memory is written: fib_lookup, get_stack, read_branch_records, snprintf,
+snprintf_btf, sysctl_get_name) was found by asking it (tests/kernel/test_helpers.py).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ MEM = Arg(ArgType.PTR_TO_MEM)
 MEM_IN = Arg(ArgType.PTR_TO_MEM, _RO)
 MEM_OUT = Arg(ArgType.PTR_TO_MEM, _NEW)
 MEM_INOUT = Arg(ArgType.PTR_TO_MEM, _OUT)
-MEM_OR_NULL = Arg(ArgType.PTR_TO_MEM, _NULL)
+MEM_INOUT_OR_NULL = Arg(ArgType.PTR_TO_MEM, _NULL | _OUT)
 MEM_IN_OR_NULL = Arg(ArgType.PTR_TO_MEM, _NULL | _RO)
 SIZE = Arg(ArgType.CONST_SIZE)
 SIZE_OR_ZERO = Arg(ArgType.CONST_SIZE_OR_ZERO)
@@ -243,7 +244,6 @@ PROTOS: tuple[HelperProto, ...] = (
     _row("xdp_adjust_tail", (CTX, ANY), INTEGER, FILTER),
     _row("skb_get_xfrm_state", (CTX, ANY, MEM_OUT, SIZE, ANY), INTEGER, FILTER),
     _row("get_stack", (CTX, MEM_OUT, SIZE_OR_ZERO, ANY), INTEGER, STACKMAP, gpl_only=True),
-    _row("get_stack", (CTX, MEM_IN, SIZE_OR_ZERO, ANY), INTEGER, TRACE, variant="get_stack_raw_tp", gpl_only=True),
     _row(
         "get_stack",
         (CTX, MEM_OUT, SIZE_OR_ZERO, ANY),
@@ -254,7 +254,7 @@ PROTOS: tuple[HelperProto, ...] = (
         might_sleep=True,
     ),
     _row("skb_load_bytes_relative", (CTX, ANY, MEM_OUT, SIZE, ANY), INTEGER, FILTER),
-    _row("fib_lookup", (CTX, MEM, SIZE, ANY), INTEGER, FILTER, gpl_only=True),
+    _row("fib_lookup", (CTX, MEM_INOUT, SIZE, ANY), INTEGER, FILTER, gpl_only=True),
     _row("sock_hash_update", (CTX, MAP, MAP_KEY, ANY), INTEGER, SOCK_MAP, pkt_access=True),
     _row("msg_redirect_hash", (CTX, MAP, MAP_KEY, ANY), INTEGER, SOCK_MAP),
     _row("sk_redirect_hash", (CTX, MAP, MAP_KEY, ANY), INTEGER, SOCK_MAP),
@@ -307,7 +307,7 @@ PROTOS: tuple[HelperProto, ...] = (
         variant="sock_addr_skc_lookup_tcp",
     ),
     _row("tcp_check_syncookie", (SOCK, MEM_IN, SIZE, MEM_IN, SIZE), INTEGER, FILTER, gpl_only=True, pkt_access=True),
-    _row("sysctl_get_name", (CTX, MEM, SIZE, ANY), INTEGER, CGROUP),
+    _row("sysctl_get_name", (CTX, MEM_INOUT, SIZE, ANY), INTEGER, CGROUP),
     _row("sysctl_get_current_value", (CTX, MEM_OUT, SIZE), INTEGER, CGROUP),
     _row("sysctl_get_new_value", (CTX, MEM_OUT, SIZE), INTEGER, CGROUP),
     _row("sysctl_set_new_value", (CTX, MEM_IN, SIZE), INTEGER, CGROUP),
@@ -348,7 +348,7 @@ PROTOS: tuple[HelperProto, ...] = (
     _row("tcp_send_ack", (_btf("tcp_sock"), ANY), INTEGER, "net/ipv4/bpf_tcp_ca.c"),
     _row("send_signal_thread", (ANY,), INTEGER, TRACE),
     _row("jiffies64", (), INTEGER, HELPERS),
-    _row("read_branch_records", (CTX, MEM_OR_NULL, SIZE_OR_ZERO, ANY), INTEGER, TRACE, gpl_only=True),
+    _row("read_branch_records", (CTX, MEM_INOUT_OR_NULL, SIZE_OR_ZERO, ANY), INTEGER, TRACE, gpl_only=True),
     _row("get_ns_current_pid_tgid", (ANY, ANY, MEM_OUT, SIZE), INTEGER, HELPERS),
     _row("xdp_output", (_btf("xdp_buff"), MAP, ANY, MEM_IN, SIZE_OR_ZERO), INTEGER, FILTER, gpl_only=True),
     _row("get_netns_cookie", (CTX_OR_NULL,), INTEGER, FILTER),
@@ -392,7 +392,7 @@ PROTOS: tuple[HelperProto, ...] = (
     _row("inode_storage_delete", (MAP, _btf_or_null("inode")), INTEGER, "kernel/bpf/bpf_inode_storage.c"),
     _row("d_path", (_btf("path"), MEM, SIZE_OR_ZERO), INTEGER, TRACE, condition="d_path"),
     _row("copy_from_user", (MEM_OUT, SIZE_OR_ZERO, ANY), INTEGER, HELPERS, might_sleep=True),
-    _row("snprintf_btf", (MEM, SIZE, MEM_IN, SIZE, ANY), INTEGER, TRACE),
+    _row("snprintf_btf", (MEM_INOUT, SIZE, MEM_IN, SIZE, ANY), INTEGER, TRACE),
     _row("seq_printf_btf", (_btf("seq_file"), MEM_IN, SIZE_OR_ZERO, ANY), INTEGER, TRACE, gpl_only=True),
     _row("skb_cgroup_classid", (CTX,), INTEGER, FILTER),
     _row("redirect_neigh", (ANY, MEM_IN_OR_NULL, SIZE_OR_ZERO, ANY), INTEGER, FILTER),
@@ -415,7 +415,7 @@ PROTOS: tuple[HelperProto, ...] = (
     _row("for_each_map_elem", (MAP, CALLBACK, STACK_OR_NULL, ANY), INTEGER, "kernel/bpf/bpf_iter.c"),
     _row(
         "snprintf",
-        (MEM_OR_NULL, SIZE_OR_ZERO, CONST_STR, MEM_IN_OR_NULL, SIZE_OR_ZERO),
+        (MEM_INOUT_OR_NULL, SIZE_OR_ZERO, CONST_STR, MEM_IN_OR_NULL, SIZE_OR_ZERO),
         INTEGER,
         HELPERS,
         gpl_only=True,

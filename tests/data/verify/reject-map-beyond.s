@@ -1,0 +1,16 @@
+# The value has 16 bytes.
+.map acc, array, key=4, value=16, entries=2
+.section socket, "ax"
+.globl prog
+prog:
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = acc ll
+    call 1
+    if r0 == 0 goto out
+    r1 = *(u64 *)(r0 + 12)   # reject: R0 min value is outside of the allowed memory range
+out:
+    r0 = 0
+    exit
+.license "GPL"

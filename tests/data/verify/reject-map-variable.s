@@ -1,0 +1,19 @@
+# An index into the value that was bounded too late by one.
+.map acc, array, key=4, value=16, entries=2
+.section socket, "ax"
+.globl prog
+prog:
+    r6 = *(u32 *)(r1 + 0)
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = acc ll
+    call 1
+    if r0 == 0 goto out
+    if r6 > 9 goto out
+    r0 += r6
+    r1 = *(u64 *)(r0 + 0)   # reject: R0 max value is outside of the allowed memory range
+out:
+    r0 = 0
+    exit
+.license "GPL"
