@@ -1,7 +1,9 @@
 """How a command line names a map or a program, and a map's keys and values. bpftool's words are understood.
 
-PIN | pinned PIN | id N | name X        what
-key K.. | value V.. | any|exist|noexist    then what about it; the keywords may be left out where one word each is given
+    PIN | pinned PIN | id N | name X                  what
+    [key] K.. [value] V.. [any|exist|noexist]         and which element
+
+The words key and value may be left out where key and value are one word each.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _COMMANDS = {
     "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins."),
 }
 
-_EPILOG = """Exit status: 0 done, 1 input refused or failed, 2 usage, 3 verifier rejected, 4 pinned map differs, 5 runtime
-unavailable or feature not supported, 6 expectation not met, 70 a bug, 130 interrupted."""
+_EPILOG = """Exit status: 0 done, 1 input refused or failed, 2 usage, 3 verifier rejected, 4 pinned map differs,
+5 runtime unavailable or feature not supported, 6 expectation not met, 70 a bug, 130 interrupted."""
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -65,3 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in arguments
     sys.exit(render.guarded(lambda: _run(arguments), as_json))
+
+
+if __name__ == "__main__":
+    main()

@@ -86,6 +86,7 @@ class Command(click.Command):
         self.params += _global_options()
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Call back with the settings and the command's own parameters."""
         settings = _take_settings(ctx)
         callback = self.callback
         return ctx.invoke(callback, settings, **ctx.params) if callback is not None else None
@@ -103,9 +104,11 @@ class Group(click.Group):
         self.params += _global_options()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
         return [*self._lazy, *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, attribute = self._lazy[cmd_name][0].split(":")
@@ -121,6 +124,7 @@ class Group(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._lazy.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Keep the settings for the command, and go on to it."""
         ctx.obj = _take_settings(ctx)
         return super().invoke(ctx)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import click
@@ -35,9 +36,8 @@ def _tree(settings: Settings, below: str) -> int:
 
     runtime = settings.open_runtime()
     try:
-        entries = sorted(
-            runtime.pins(relative_pin(runtime.pin_root, below) if below else ""), key=lambda each: each.path
-        )
+        start = relative_pin(runtime.pin_root, below) if below else ""
+        entries = sorted(runtime.pins(start), key=lambda each: each.path)
         rows = [(entry, _name(runtime, entry)) for entry in entries]
     finally:
         runtime.close()
@@ -46,17 +46,22 @@ def _tree(settings: Settings, below: str) -> int:
         render.write(render.json_text({"schema": "bpf-load.pin-tree/1", "root": runtime.pin_root, "pins": pins}))
         return 0
     render.write(render.printable(runtime.pin_root))
-    shown: list[str] = []
+    for line in tree_lines(rows):
+        render.write(render.printable(line))
+    return 0
+
+
+def tree_lines(rows: list[tuple[PinEntry, str]]) -> Iterator[str]:
+    """The pins, indented below their directories; each directory once. ``rows`` are sorted by path."""
+    above: list[str] = []
     for entry, name in rows:
         *parents, leaf = entry.path.split("/")
         for depth, parent in enumerate(parents):
-            if shown[: depth + 1] != parents[: depth + 1]:
-                render.write(render.printable(f"{'  ' * (depth + 1)}{parent}/"))
-                shown = parents[: depth + 1]
-        shown = parents
+            if above[: depth + 1] != parents[: depth + 1]:
+                yield f"{'  ' * (depth + 1)}{parent}/"
+        above = parents
         label = f" {name}" if name and name != leaf else ""
-        render.write(render.printable(f"{'  ' * (len(parents) + 1)}{leaf}  {entry.kind} {entry.id}{label}"))
-    return 0
+        yield f"{'  ' * (len(parents) + 1)}{leaf}  {entry.kind} {entry.id}{label}"
 
 
 def _name(runtime: Runtime, entry: PinEntry) -> str:

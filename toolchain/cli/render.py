@@ -16,9 +16,11 @@ Text from objects and logs is untrusted: control characters are replaced before 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from toolchain.errors import AsmError, InsnPlace, PinConflict, Rejected, Span, ToolchainError, Where
 
@@ -177,12 +179,24 @@ def complain(text: str) -> None:
     _emit(sys.stderr, text)
 
 
-def _emit(stream: object, text: str) -> None:
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+def _emit(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    with _output_errors():
+        try:
+            print(text, file=stream)
+        except UnicodeEncodeError:
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+@contextlib.contextmanager
+def _output_errors() -> Iterator[None]:
+    """A full disk under stdout is the user's trouble, not a bug; a closed pipe is neither."""
     try:
-        print(text, file=stream)  # type: ignore[call-overload]
-    except UnicodeEncodeError:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)  # type: ignore[call-overload]
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ToolchainError(f"cannot write the output: {os.strerror(error.errno or 0)}") from error
 
 
 def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") -> int:
@@ -192,12 +206,13 @@ def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") ->
     """
     try:
         status = action()
-        sys.stdout.flush()
+        with _output_errors():
+            sys.stdout.flush()
         return status
     except ToolchainError as error:
-        return _flushed(report(error, as_json, tool))
+        return _last_words(error, as_json, tool)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return BROKEN_PIPE_STATUS
     except KeyboardInterrupt:
         complain(f"{tool}: interrupted")
@@ -206,12 +221,19 @@ def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") ->
         return _report_bug(bug, as_json, tool)
 
 
-def _flushed(status: int) -> int:
+def _last_words(error: ToolchainError, as_json: bool, tool: str) -> int:
+    """Report an error; nothing helps where even that cannot be written."""
     try:
+        report(error, as_json, tool)
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status
+    except (OSError, ToolchainError):
+        _close_stdout()
+    return error.exit_status
+
+
+def _close_stdout() -> None:
+    """Let Python's own last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(bug: Exception, as_json: bool, tool: str) -> int:

@@ -1,4 +1,4 @@
-"""bpf-load run: a program on packets. Shows what it returns, how it changes the packet, and what it does to its maps."""
+"""bpf-load run: a program on packets; what it returns, how it changes the packet, what it does to its maps."""
 
 from __future__ import annotations
 

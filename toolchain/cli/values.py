@@ -143,9 +143,9 @@ def _members_value(btf: Btf, members: Sequence[Member], data: bytes, depth: int)
             whole = int.from_bytes(data, sys.byteorder) >> member.bit_offset
             value: Any = whole & ((1 << member.bitfield_size) - 1)
         else:
-            value = typed_value(
-                btf, member.type_id, data[member.bit_offset // 8 :][: btf.size_of(member.type_id)], depth + 1
-            )
+            start = member.bit_offset // 8
+            part = data[start : start + btf.size_of(member.type_id)]
+            value = typed_value(btf, member.type_id, part, depth + 1)
         if not member.name and isinstance(value, dict):
             values |= value
         else:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 
 from toolchain.errors import FilePlace, ObjectError
-from toolchain.spec.objects import ObjectFile, ObjectSpec
+from toolchain.spec.objects import ObjectSpec
 
 MAX_FILE = 256 << 20
 """Bytes of an object file that are read; the largest seen in the field has 13 MB."""
@@ -31,16 +30,8 @@ def read_bytes(path: str) -> bytes:
     return data
 
 
-def read_object_file(path: str) -> ObjectFile:
-    """The sections and symbols of an object. Raises ObjectError."""
-    from toolchain.elf import read
-
-    return read(read_bytes(path), path)
-
-
 def read_object(path: str) -> ObjectSpec:
     """What an object means. Raises ObjectError."""
-    from toolchain.elf import extract, read
+    from toolchain.elf import read_spec
 
-    data = read_bytes(path)
-    return extract(read(data, path, without_debug=True), hashlib.sha1(data, usedforsecurity=False).hexdigest())
+    return read_spec(read_bytes(path), path)
