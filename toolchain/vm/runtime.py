@@ -1,7 +1,7 @@
 """UserRuntime: maps and programs without a kernel's BPF, in a pin tree of object files.
 
 It is toolchain.spec.runtime's protocol over three parts: the object store (pin/) knows files, ids, pins and who is
-alive; the C core (cmap.py, engine.py) knows what is in a map and how a program runs; maps.py and program.py join them.
+alive; the C core knows what is in a map and how a program runs; maps.py, engine.py and program.py join them.
 A reaper at ``close`` removes what nobody holds any more.
 """
 
@@ -17,8 +17,8 @@ from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import Handle, MapHandle, PinEntry
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
-from toolchain.vm.maps import UserMap, repair_after_reboot
-from toolchain.vm.program import UserProgram, open_map
+from toolchain.vm.maps import Map, create_map, open_map, repair_map
+from toolchain.vm.program import UserProgram
 
 
 class UserRuntime:
@@ -33,11 +33,11 @@ class UserRuntime:
     def __init__(self, pin_root: str = "") -> None:
         """``pin_root`` '': $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-UID."""
         self.pin_root = resolve_pin_root(pin_root or None)
-        self.store = ObjectStore(self.pin_root, {"map": repair_after_reboot})
+        self.store = ObjectStore(self.pin_root, {"map": repair_map})
 
-    def map_create(self, spec: MapSpec, btf: bytes = b"") -> UserMap:
+    def map_create(self, spec: MapSpec, btf: bytes = b"") -> Map:
         """A new, empty map without a pin. Raises Unsupported (map type), LoadError with bpf(2)'s errno."""
-        return UserMap.create(self.store, spec, btf)
+        return create_map(self.store, spec, btf)
 
     def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> UserProgram:
         """A new program without a pin, ready to run. ``maps`` are this runtime's, parallel to the program's.
@@ -48,21 +48,25 @@ class UserRuntime:
             raise LoadError(f"program {program.program.name} is not verified", errno.EPERM, program.program.where)
         return UserProgram.load(self.store, program, [_own_map(handle) for handle in maps])
 
-    def pin(self, handle: Handle, path: str) -> None:
-        """Pin an object. Raises PinError as bpffs."""
-        self.store.pin(_stored(handle), path)
+    def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
+        """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""
+        self.store.pin(_stored(handle), path, replacing)
+
+    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
+        """Pin several objects, all or none, even if killed in between. Raises PinError as bpffs."""
+        self.store.publish([(_stored(handle), path) for handle, path in pins])
 
     def unpin(self, path: str) -> None:
         """Remove a pin. Raises PinError as bpffs."""
         self.store.unpin(path)
 
-    def get(self, path: str) -> UserMap | UserProgram:
+    def get(self, path: str) -> Map | UserProgram:
         """The map or program pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
         return self._opened(self.store.get(path), PinPlace(path))
 
-    def map_by_id(self, id: int) -> UserMap:
+    def map_by_id(self, id: int) -> Map:
         """The live map of that id. Raises PinError ENOENT."""
-        return open_map(self.store, id)
+        return open_map(self.store.by_id("map", id))
 
     def prog_by_id(self, id: int) -> UserProgram:
         """The live program of that id. Raises PinError ENOENT."""
@@ -84,9 +88,9 @@ class UserRuntime:
         """Remove what nobody holds any more. Handles stay valid."""
         self.store.reap()
 
-    def _opened(self, stored: StoredObject, where: PinPlace) -> UserMap | UserProgram:
+    def _opened(self, stored: StoredObject, where: PinPlace) -> Map | UserProgram:
         if stored.kind == "map":
-            return UserMap(stored, where)
+            return open_map(stored)
         if stored.kind == "prog":
             return UserProgram.open(self.store, stored, where)
         stored.close()
@@ -94,12 +98,12 @@ class UserRuntime:
 
 
 def _stored(handle: Handle) -> StoredObject:
-    if not isinstance(handle, UserMap | UserProgram):
+    if not isinstance(handle, Map | UserProgram):
         raise LoadError("handle of another runtime", errno.EINVAL)
     return handle.stored
 
 
-def _own_map(handle: MapHandle) -> UserMap:
-    if not isinstance(handle, UserMap):
+def _own_map(handle: MapHandle) -> Map:
+    if not isinstance(handle, Map):
         raise LoadError("map of another runtime", errno.EINVAL)
     return handle
