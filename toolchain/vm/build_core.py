@@ -31,7 +31,7 @@ def sources() -> list[str]:
 
 def declarations() -> str:
     """All that Python may call: the text of the headers."""
-    return "\n".join((CORE / name).read_text() for name in HEADERS if (CORE / name).exists())
+    return "\n".join((CORE / name).read_text() for name in HEADERS)
 
 
 def builder() -> FFI:

@@ -83,9 +83,9 @@ class Code:
     ) -> None:
         """Decode ``program``; ``verified`` picks the plain interpreter, None the checked one.
 
-        Shape: ``maps`` are C maps (CMap.pointer), parallel to ``program.maps``. ``seed``: of the program's random
-        numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls helpers which are not modelled is
-        taken too, and faults when it gets there.
+        Shape: ``maps`` are C maps (Map.pointer), parallel to ``program.maps``; who closes one closes this first.
+        ``seed``: of the program's random numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls
+        helpers which are not modelled is taken too, and faults when it gets there.
         Raises: Unsupported for a program type, helper or instruction that is not modelled; LoadError for broken code.
         """
         self.program = program
@@ -163,6 +163,8 @@ class Code:
         Shape: one outcome a packet; what trace_printk wrote stands in the last one.
         """
         packets = tuple(packets)
+        if self._prog is None:
+            raise ValueError("program is closed")
         if not 1 <= repeat < 1 << 32:
             raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)
         runs, held = self._prepare(packets, ctx)
@@ -173,6 +175,10 @@ class Code:
         del held
         last = len(packets) - 1
         return tuple(self._outcome(run, len(ctx), trace if index == last else "") for index, run in enumerate(runs))
+
+    def close(self) -> None:
+        """No more runs. Twice is once."""
+        self._prog = None
 
     def _prepare(self, packets: tuple[bytes, ...], ctx: bytes) -> tuple[Any, list[Any]]:
         if len(ctx) > CTX_SIZE:

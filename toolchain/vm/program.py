@@ -14,10 +14,11 @@ import errno
 import json
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
-from toolchain.errors import PinError, PinPlace, Rejected, Where
+from toolchain.errors import PinError, Rejected, Where
 from toolchain.isa.program_types import ProgType
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
@@ -25,7 +26,7 @@ from toolchain.spec.runtime import ProgInfo, RunResult
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedProgram, MapBinding, VerifiedProgram
 from toolchain.vm.clock import boot_time_of
 from toolchain.vm.engine import Code, Outcome
-from toolchain.vm.maps import UserMap, c_maps
+from toolchain.vm.maps import Map, open_map
 from toolchain.vm.tag import tag_of
 
 MAX_PROGRAM_SIZE = 1 << 26
@@ -96,7 +97,7 @@ class UserProgram:
     """A handle on a program. Owns: the object's fd, and handles on its maps; ``close`` lets them go."""
 
     def __init__(
-        self, stored: StoredObject, program: LinkedProgram, maps: Sequence[UserMap], code: Code | None = None
+        self, stored: StoredObject, program: LinkedProgram, maps: Sequence[Map], code: Code | None = None
     ) -> None:
         self.stored = stored
         self.program = program
@@ -104,60 +105,40 @@ class UserProgram:
         self._code = code
 
     @classmethod
-    def load(cls, store: ObjectStore, verified: VerifiedProgram, maps: Sequence[UserMap]) -> UserProgram:
+    def load(cls, store: ObjectStore, verified: VerifiedProgram, maps: Sequence[Map]) -> UserProgram:
         """Store a verified program and make it ready to run.
 
         Shape: ``maps`` are parallel to the program's; the handle opens its own, and keeps them alive.
         Raises: Unsupported (program type, helper, instruction), LoadError, RuntimeUnavailable.
         """
         program = verified.program
-        code = Code(program, c_maps(maps), verified)
-        data = encode_program(program, [handle.id for handle in maps])
-        btf = program.btf.encode() if program.btf else b""
-        stored = store.create(
-            "prog",
-            program.name,
-            b"",
-            len(data),
-            [handle.stored for handle in maps],
-            btf,
-            prepare=lambda made: made.write(data),
-        )
-        return cls._holding(store, stored, program, [handle.id for handle in maps], code)
+        with ExitStack() as stack:
+            own = _open_maps(store, [handle.id for handle in maps], stack)
+            code = Code(program, [handle.pointer for handle in own], verified)
+            data = encode_program(program, [handle.id for handle in own])
+            stored = store.create(
+                "prog",
+                program.name,
+                b"",
+                len(data),
+                [handle.stored for handle in own],
+                program.btf.encode() if program.btf else b"",
+                prepare=lambda made: made.write(data),
+            )
+            stack.pop_all()
+            return cls(stored, program, own, code)
 
     @classmethod
     def open(cls, store: ObjectStore, stored: StoredObject, where: Where) -> UserProgram:
         """The program in a stored object, which the handle takes over. Raises PinError where it is damaged."""
-        if stored.data_size > MAX_PROGRAM_SIZE:
-            stored.close()
-            raise PinError(f"stored program of {stored.data_size} bytes ({MAX_PROGRAM_SIZE})", errno.EINVAL, where)
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(stored)
+            if stored.data_size > MAX_PROGRAM_SIZE:
+                raise PinError(f"stored program of {stored.data_size} bytes ({MAX_PROGRAM_SIZE})", errno.EINVAL, where)
             program, map_ids = decode_program(stored.name, stored.read(), stored.btf(), where)
-        except BaseException:
-            stored.close()
-            raise
-        return cls._holding(store, stored, program, map_ids)
-
-    @classmethod
-    def _holding(
-        cls,
-        store: ObjectStore,
-        stored: StoredObject,
-        program: LinkedProgram,
-        map_ids: Iterable[int],
-        code: Code | None = None,
-    ) -> UserProgram:
-        """A handle with its own handles on the maps."""
-        maps: list[UserMap] = []
-        try:
-            for id in map_ids:
-                maps.append(open_map(store, id))
-        except BaseException:
-            for handle in maps:
-                handle.close()
-            stored.close()
-            raise
-        return cls(stored, program, maps, code)
+            maps = _open_maps(store, map_ids, stack)
+            stack.pop_all()
+            return cls(stored, program, maps)
 
     @property
     def id(self) -> int:
@@ -185,10 +166,10 @@ class UserProgram:
 
     @property
     def code(self) -> Code:
-        """What runs. Raises Rejected or Unsupported where a stored program does not verify any more."""
+        """What runs; valid until ``close``. Raises Rejected or Unsupported where a stored program does not verify."""
         if self._code is None:
             verified = self._verify()
-            self._code = Code(verified.program, c_maps(self.maps), verified)
+            self._code = Code(verified.program, [handle.pointer for handle in self.maps], verified)
         return self._code
 
     def _verify(self) -> VerifiedProgram:
@@ -213,7 +194,8 @@ class UserProgram:
 
     def close(self) -> None:
         """Let go. Twice is once."""
-        self._code = None
+        if self._code is not None:
+            self._code.close()
         for handle in self.maps:
             handle.close()
         self.stored.close()
@@ -228,6 +210,6 @@ class UserProgram:
         return f"<UserProgram {self.stored!r}>"
 
 
-def open_map(store: ObjectStore, id: int) -> UserMap:
-    """A new handle on a live map. Raises PinError ENOENT, or EINVAL where it is damaged."""
-    return UserMap(store.by_id("map", id), PinPlace(f"map id {id}"))
+def _open_maps(store: ObjectStore, ids: Iterable[int], stack: ExitStack) -> list[Map]:
+    """New handles on live maps, closed with the stack. Raises PinError ENOENT, or EINVAL where one is damaged."""
+    return [stack.enter_context(open_map(store.by_id("map", id))) for id in ids]

@@ -9,6 +9,4 @@
 #include <stdint.h>
 
 #include "api.h"
-#if __has_include("map.h")
 #include "map.h"
-#endif

@@ -44,18 +44,20 @@ _Static_assert(sizeof(struct vm_cell) == 16, "a cell is 16 bytes");
  * Forms that have a variant whose destination (d) or source (s) operand is the value that the instruction
  * before it wrote; see WRITE in interp.h.
  */
+/* clang-format off */
 #define ALU_VARIANTS(V, name) V(name##_reg, d) V(name##_reg, s) V(name##_imm, d)
 #define BOTH_WIDTHS(V, name) ALU_VARIANTS(V, name##64) ALU_VARIANTS(V, name##32)
-#define VARIANT_LIST(V)                                                                                      \
-    BOTH_WIDTHS(V, add)                                                                                      \
-    BOTH_WIDTHS(V, sub) BOTH_WIDTHS(V, mul) BOTH_WIDTHS(V, or) BOTH_WIDTHS(V, and) BOTH_WIDTHS(V, xor)       \
-        BOTH_WIDTHS(V, mov) BOTH_WIDTHS(V, div) BOTH_WIDTHS(V, mod) BOTH_WIDTHS(V, lsh) BOTH_WIDTHS(V, rsh)  \
-            BOTH_WIDTHS(V, arsh) BOTH_WIDTHS(V, sdiv) BOTH_WIDTHS(V, smod) BOTH_WIDTHS(V, jeq)               \
-                BOTH_WIDTHS(V, jne) BOTH_WIDTHS(V, jgt) BOTH_WIDTHS(V, jge) BOTH_WIDTHS(V, jlt)              \
-                    BOTH_WIDTHS(V, jle) BOTH_WIDTHS(V, jset) BOTH_WIDTHS(V, jsgt) BOTH_WIDTHS(V, jsge)       \
-                        BOTH_WIDTHS(V, jslt) BOTH_WIDTHS(V, jsle) V(be16, d) V(be32, d) V(be64, d)           \
-                            V(ldxb, s) V(ldxh, s) V(ldxw, s) V(ldxdw, s) V(ldxsb, s) V(ldxsh, s) V(ldxsw, s) \
-                                V(stxb, s) V(stxh, s) V(stxw, s) V(stxdw, s)
+#define VARIANT_LIST(V) \
+    BOTH_WIDTHS(V, add) BOTH_WIDTHS(V, sub) BOTH_WIDTHS(V, mul) BOTH_WIDTHS(V, div) BOTH_WIDTHS(V, mod) \
+    BOTH_WIDTHS(V, or) BOTH_WIDTHS(V, and) BOTH_WIDTHS(V, xor) BOTH_WIDTHS(V, mov) BOTH_WIDTHS(V, lsh) \
+    BOTH_WIDTHS(V, rsh) BOTH_WIDTHS(V, arsh) BOTH_WIDTHS(V, sdiv) BOTH_WIDTHS(V, smod) \
+    BOTH_WIDTHS(V, jeq) BOTH_WIDTHS(V, jne) BOTH_WIDTHS(V, jgt) BOTH_WIDTHS(V, jge) BOTH_WIDTHS(V, jlt) \
+    BOTH_WIDTHS(V, jle) BOTH_WIDTHS(V, jset) BOTH_WIDTHS(V, jsgt) BOTH_WIDTHS(V, jsge) BOTH_WIDTHS(V, jslt) \
+    BOTH_WIDTHS(V, jsle) \
+    V(be16, d) V(be32, d) V(be64, d) \
+    V(ldxb, s) V(ldxh, s) V(ldxw, s) V(ldxdw, s) V(ldxsb, s) V(ldxsh, s) V(ldxsw, s) \
+    V(stxb, s) V(stxh, s) V(stxw, s) V(stxdw, s)
+/* clang-format on */
 
 #define FORM_ENUM(name, opcode, src, off, imm) FORM_##name,
 #define VARIANT_ENUM(form, letter) VARIANT_##form##_##letter,
