@@ -87,13 +87,13 @@ def verdicts_of(
 def _judge(path: str, obj: ObjectSpec, name: str, section: str, prog_type: ProgType | None, log_level: int) -> Verdict:
     from toolchain.loader.link import link
     from toolchain.loader.pipeline import bind_unpinned
-    from toolchain.verifier import VerifierOptions
+    from toolchain.verifier import VerifyOptions
     from toolchain.verifier import verify as verify_program
 
     linked: LinkedProgram | None = None
     try:
         linked = link(obj, name, prog_type)
-        verified = verify_program(bind_unpinned(linked), VerifierOptions(log_level=log_level))
+        verified = verify_program(bind_unpinned(linked), VerifyOptions(log_level=log_level))
     except ToolchainError as error:
         insns = linked.slot_count if linked is not None else 0
         stats = error.stats if isinstance(error, Rejected) else None

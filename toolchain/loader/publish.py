@@ -1,14 +1,13 @@
 """publish: the moment at which a load becomes visible. Pins appear all or none, and never take another's place.
 
-    lock the pin root | every reused map is still the one that was bound   no: LostRace
-                      | no path is taken                                   a map's: LostRace; a program's: EEXIST
-                      | pin maps, then programs                            failure: take back what was pinned
+    lock the pin root | every map's path is as it was when the map was bound    no: LostRace
+                      | no program's path is taken                              yes: EEXIST
+                      | make the directories, replace what is to be replaced    failure: take it back
+                      | the runtime pins all that is new, or nothing
     unlock
 
-The lock (flock on the root directory) keeps other loaders of this kind out, so a pin that is taken back was seen by
-nobody. Tools that do not lock are met by the check and by pin(2)'s own EEXIST. Who lost a race binds again with what
-is pinned now. Maps go first: a loader killed in between leaves pinned maps, which the next load reuses, but never a
-pinned program whose maps nobody else can find.
+The lock (flock on the root directory) keeps other loaders of this kind out, so what is taken back was seen by nobody.
+Tools that do not lock are met by the runtime's own EEXIST. Who lost a race binds again with what is pinned now.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from dataclasses import dataclass
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError
 from toolchain.spec.runtime import Handle, MapHandle, ProgHandle, Runtime
-
-_UNAVAILABLE = {errno.ENOSPC: "free space there", errno.EROFS: "remount it writable", errno.EDQUOT: "raise the quota"}
 
 
 class LostRace(Exception):
@@ -47,18 +44,27 @@ def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[P
     """
     if not maps and not programs:
         return
+    replacing = [each for each in maps if each.replaced is not None]
+    new: list[tuple[Handle, str]] = [
+        *((each.handle, each.path) for each in maps if not each.is_reused and each.replaced is None),
+        *programs,
+    ]
     with _locked(runtime.pin_root), _undone_on_error() as undo:
         for each in maps:
             _check_map(runtime, each)
         for _, path in programs:
             require_free(runtime, path)
-        for each in maps:
-            if not each.is_reused:
-                _pin_map(runtime, each, undo)
-        for handle, path in programs:
-            _make_parents(runtime, path, undo)
-            _pin(runtime, handle, path)
-            undo.append(lambda path=path: runtime.unpin(path))  # type: ignore[misc]
+        for _, path in new:
+            _make_parents(runtime.pin_root, path, undo)
+        for each in replacing:
+            runtime.pin(each.handle, each.path, replacing=True)
+            undo.append(lambda each=each: runtime.pin(each.replaced, each.path, replacing=True))  # type: ignore[misc]
+        try:
+            runtime.publish(new)
+        except PinError as error:
+            if error.errno == errno.EEXIST:
+                raise LostRace from error
+            raise
 
 
 def require_free(runtime: Runtime, path: str) -> None:
@@ -93,62 +99,21 @@ def _check_map(runtime: Runtime, pin: MapPin) -> None:
     raise LostRace
 
 
-def _pin_map(runtime: Runtime, pin: MapPin, undo: list[Callable[[], None]]) -> None:
-    _make_parents(runtime, pin.path, undo)
-    old = pin.replaced
-    if old is not None:
-        _pin_over(runtime, pin.handle, pin.path)
-        undo.append(lambda: _pin_over(runtime, old, pin.path))
-        return
-    try:
-        _pin(runtime, pin.handle, pin.path)
-    except PinError as error:
-        if error.errno == errno.EEXIST and get_or_none(runtime, pin.path, closing=True):
-            raise LostRace from error
-        raise
-    undo.append(lambda: runtime.unpin(pin.path))
-
-
-def _pin_over(runtime: Runtime, handle: Handle, path: str) -> None:
-    """Pin under a name beside, then rename over the old pin: nobody sees the path empty."""
-    beside = f"{path[:200]}~{os.getpid()}"
-    _pin(runtime, handle, beside)
-    try:
-        os.rename(os.path.join(runtime.pin_root, beside), os.path.join(runtime.pin_root, path))
-    except OSError as error:
-        runtime.unpin(beside)
-        raise _pin_error("cannot replace the pin", path, error.errno or errno.EIO) from error
-
-
-def _pin(runtime: Runtime, handle: Handle, path: str) -> None:
-    try:
-        runtime.pin(handle, path)
-    except PinError as error:
-        if error.errno in _UNAVAILABLE:
-            raise _pin_error("cannot pin", path, error.errno) from error
-        raise
-
-
-def _make_parents(runtime: Runtime, path: str, undo: list[Callable[[], None]]) -> None:
+def _make_parents(pin_root: str, path: str, undo: list[Callable[[], None]]) -> None:
     """Make the directories above ``path``; those made are removed again if publishing fails."""
     parts = path.strip("/").split("/")[:-1]
     if any("." in part for part in parts):
         raise PinError("directory name with a dot", errno.EPERM, PinPlace(path))
     for depth in range(1, len(parts) + 1):
-        directory = os.path.join(runtime.pin_root, *parts[:depth])
+        directory = os.path.join(pin_root, *parts[:depth])
         try:
             os.mkdir(directory, 0o700)
         except FileExistsError:
             continue
         except OSError as error:
-            raise _pin_error("cannot make the directory", "/".join(parts[:depth]), error.errno or errno.EIO) from error
+            place = PinPlace("/".join(parts[:depth]))
+            raise PinError("cannot make the directory", error.errno or errno.EIO, place) from error
         undo.append(lambda directory=directory: os.rmdir(directory))  # type: ignore[misc]
-
-
-def _pin_error(what: str, path: str, number: int) -> ToolchainError:
-    if number in _UNAVAILABLE:
-        return RuntimeUnavailable(what, number, PinPlace(path), f"{_UNAVAILABLE[number]}, or choose another --pin-root")
-    return PinError(what, number, PinPlace(path))
 
 
 @contextlib.contextmanager

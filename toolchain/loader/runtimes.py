@@ -37,17 +37,7 @@ def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
     runtime_name(name)
     from toolchain.vm import UserRuntime
 
-    return UserRuntime(pin_root or default_pin_root())
-
-
-def default_pin_root() -> str:
-    """Where the user runtime keeps its pins."""
-    environment = os.environ
-    if root := environment.get("BPF_PIN_ROOT"):
-        return root
-    if directory := environment.get("XDG_RUNTIME_DIR"):
-        return os.path.join(directory, "bpf")
-    return f"/dev/shm/bpf-{os.getuid()}"
+    return UserRuntime(pin_root)
 
 
 def relative_pin(pin_root: str, path: str) -> str:
