@@ -1,334 +1,286 @@
-"""How arithmetic changes what is known of numbers.
+"""Arithmetic: numbers by scalar.py, pointers plus or minus numbers here.
 
-One rule for each operation; each takes what is known of the operands to what is known of the result, view by view
-(scalar.py), and lets `sync` spread it:
+    pointer + known constant      the fixed offset moves
+    pointer + unknown number      the number joins the variable part; a packet pointer gets a new id and loses its range
+    pointer - pointer             an unknown number
+    anything else with a pointer  refused
 
-    r1 in [0, 10], r2 in [5, 6]      r1 += r2      u64 [5, 16]      bits (0x0; 0x1f)
+Copies share an id, so that a later comparison teaches all of them; ``r1 = r2; r1 += 4`` keeps the link with a distance.
 
-32-bit forms use the low halves only and leave the high half zero. What is not followed becomes unknown: division,
-remainder, shifts by an amount that is not one number.
-
-Soundness: for all x in dst and y in src, the concrete result is in ``alu(...)``. The claim is checked exhaustively on
-small widths and by sampling on the whole width (tests/verifier/test_scalar*.py); the precision is the live kernel's,
-line by line of its log (tests/kernel/test_scalar_states.py).
-
-Source: Linux 6.18.44 kernel/bpf/verifier.c (adjust_scalar_min_max_vals and what it calls, adjust_ptr_min_max_vals,
-check_alu_op), as facts. 6.12 differs: it forgets both unsigned ends where any of them overflows, multiplies
-non-negative ranges only, and does not follow negation and byte swaps.
+Source: kernel/bpf/verifier.c check_alu_op, adjust_reg_min_max_vals, adjust_ptr_min_max_vals, maybe_fork_scalars (6.12, 6.18).
 """
 
 from __future__ import annotations
 
 from toolchain.isa.opcodes import Alu
-from toolchain.verifier import tnum
-from toolchain.verifier.scalar import (
-    M32,
-    M64,
-    S32_MAX,
-    S32_MIN,
-    S64_MAX,
-    S64_MIN,
-    UNKNOWN,
-    ZERO,
-    Scalar,
-    const,
-    narrow_by_bits,
-    only_member,
-    resync,
-    settle,
-    sext,
-    sext32,
-    sync,
-    truncate_to_size,
-    with_low_half,
-    zext32,
-    zext_views,
+from toolchain.verifier.arith import alu, fork, pointer_offset, swap_bytes
+from toolchain.verifier.env import Env
+from toolchain.verifier.insns import ALU64, ALU_TEXT, OP_DIV, OP_END, OP_MOD, OP_MOV, OP_NEG, Code
+from toolchain.verifier.jumps import push_state
+from toolchain.verifier.memory import need_readable, need_writable
+from toolchain.verifier.precision import mark_precise
+from toolchain.verifier.regtypes import (
+    ADD_CONST,
+    ARENA,
+    BASE_MASK,
+    BTF_ID,
+    BUF,
+    CTX,
+    DYNPTR,
+    FLOW_KEYS,
+    FUNC,
+    MAP_KEY,
+    MAP_PTR,
+    MAP_VALUE,
+    MAYBE_NULL,
+    MEM,
+    PACKET,
+    PACKET_META,
+    SCALAR,
+    STACK,
+    TP_BUFFER,
+    UNKNOWN_SCALAR,
+    Reg,
+    constant,
+    is_packet,
+    number,
+    type_text,
 )
+from toolchain.verifier.scalar import S64_MIN, settle, sext, sext32, violation_text, zext32
+from toolchain.verifier.stack import assign_id
 
-_B63 = 1 << 63
-_B31 = 1 << 31
+MAX_VAR_OFF = 1 << 29
+_SHIFTS = (0x60, 0x70, 0xC0)
+_ALU_OF = {int(op): op for op in Alu}
 
-
-def alu(op: Alu, is64: bool, dst: Scalar, src: Scalar, off: int = 0) -> Scalar:
-    """The result of ``dst op= src`` on numbers; for MOV, of ``dst = src`` (``off`` 8, 16, 32: sign-extending).
-
-    ``src`` is `const(imm)` for an immediate operand. NEG takes its operand in ``dst``. What becomes wholly unknown, as
-    in the kernel: DIV and MOD (signed ones too: ``off`` 1), and shifts by an amount that is not a constant below the
-    width. END is `swap_bytes`.
-    The result's views agree with each other (`settle`).
-    """
-    if op == Alu.MOV:
-        if off:
-            return sext(src, off >> 3) if is64 else settle(sext32(src, off >> 3))
-        return src if is64 else settle(zext32(src))
-    rule = _RULES.get(op)
-    if rule is None:
-        return UNKNOWN
-    if op == Alu.NEG:
-        src = dst
-        if not dst.mask:
-            return const(-dst.value if is64 else -dst.value & M32)
-    elif op in _SHIFTS:
-        if not _is_shift_known(is64, src):
-            return UNKNOWN
-        if not dst.mask:
-            return const(_shift_const(op, is64, dst.value, src.value & M64 if is64 else src.u32_min))
-    elif not dst.mask and not src.mask:
-        return const(_fold(op, dst.value, src.value) & (M64 if is64 else M32))
-    return settle(rule(is64, dst, src))
+_MOVABLE = frozenset({CTX, MAP_VALUE, MAP_KEY, STACK, PACKET_META, PACKET, TP_BUFFER, BTF_ID, MEM, BUF, FUNC, DYNPTR})
+"""Bases of pointers that any number may be added to."""
 
 
-def _fold(op: Alu, a: int, b: int) -> int:
-    if op == Alu.ADD:
-        return a + b
+def check_alu(env: Env, insn: Code) -> None:
+    """One arithmetic instruction of either width."""
+    op = insn.op
+    if op == OP_MOV:
+        _move(env, insn)
+    elif op == OP_END or op == OP_NEG:
+        _unary(env, insn)
+    elif op > OP_END:
+        env.refuse(f"invalid BPF_ALU opcode {op:x}")
+    else:
+        _binary(env, insn)
+
+
+def _unary(env: Env, insn: Code) -> None:
+    if insn.op == OP_NEG:
+        if insn.is_reg or insn.src or insn.off or insn.imm:
+            env.refuse("BPF_NEG uses reserved fields")
+    elif insn.src or insn.off or insn.imm not in (16, 32, 64) or (insn.cls == ALU64 and insn.is_reg):
+        env.refuse("BPF_END uses reserved fields")
+    reg = need_readable(env, insn.dst)
+    need_writable(env, insn.dst)
+    if reg.type != SCALAR:
+        env.regs[insn.dst] = UNKNOWN_SCALAR
+    elif insn.op == OP_NEG:
+        env.regs[insn.dst] = number(alu(Alu.NEG, insn.cls == ALU64, reg.scalar, reg.scalar))
+    else:
+        is_swapped = insn.is_reg or insn.cls == ALU64
+        result = swap_bytes(reg.scalar, insn.imm, is_swapped)
+        env.regs[insn.dst] = reg if result is reg.scalar else number(result)
+
+
+def _move(env: Env, insn: Code) -> None:
+    is64 = insn.cls == ALU64
+    if insn.is_reg:
+        if is64 and insn.off == 1:
+            _address_space_cast(env, insn)
+        if insn.imm or insn.off not in ((0, 8, 16, 32) if is64 else (0, 8, 16)):
+            env.refuse("BPF_MOV uses reserved fields")
+        need_readable(env, insn.src)
+    elif insn.src or insn.off:
+        env.refuse("BPF_MOV uses reserved fields")
+    need_writable(env, insn.dst)
+    regs = env.state.frames[-1].regs
+    if not insn.is_reg:
+        regs[insn.dst] = constant(insn.imm if is64 else insn.imm & 0xFFFFFFFF)
+    elif is64 and insn.off == 0:
+        regs[insn.dst] = assign_id(env, regs, insn.src)
+    elif regs[insn.src].type != SCALAR:
+        if not is64:
+            env.deny(f"R{insn.src} partial copy of pointer")
+        env.deny(f"R{insn.src} sign-extension part of pointer")
+    else:
+        regs[insn.dst] = _converted(env, regs, insn, is64)
+
+
+def _address_space_cast(env: Env, insn: Code) -> None:
+    if insn.imm not in (1, 1 << 16):
+        env.refuse("addr_space_cast insn can only convert between address space 1 and 0")
+    env.refuse("addr_space_cast insn can only be used in a program that has an associated arena")
+
+
+def _converted(env: Env, regs: list[Reg], insn: Code, is64: bool) -> Reg:
+    """A copy of a number's low part, sign-extended where ``off`` says; linked to its source only if nothing was cut."""
+    reg = regs[insn.src]
+    limit = insn.off - 1 if insn.off else 32
+    keeps_value = reg.scalar.umax < 1 << limit
+    if keeps_value:
+        reg = assign_id(env, regs, insn.src)
+    elif reg.id:
+        reg = reg.with_id(0, 0)
+    if insn.off == 0:
+        return reg.with_scalar(zext32(reg.scalar))
+    return reg.with_scalar(settle(sext(reg.scalar, insn.off // 8) if is64 else sext32(reg.scalar, insn.off // 8)))
+
+
+def _binary(env: Env, insn: Code) -> None:
+    op = insn.op
+    is_division = op == OP_DIV or op == OP_MOD
+    if insn.off and (insn.off != 1 or not is_division):
+        env.refuse("BPF_ALU uses reserved fields")
+    if insn.is_reg:
+        if insn.imm:
+            env.refuse("BPF_ALU uses reserved fields")
+        src = need_readable(env, insn.src)
+    else:
+        if insn.src:
+            env.refuse("BPF_ALU uses reserved fields")
+        src = constant(insn.imm)
+    dst = need_readable(env, insn.dst)
+    if not insn.is_reg:
+        if is_division and insn.imm == 0:
+            env.refuse("div by zero")
+        if op in _SHIFTS and not 0 <= insn.imm < (64 if insn.cls == ALU64 else 32):
+            env.refuse(f"invalid shift {insn.imm}")
+    need_writable(env, insn.dst)
+    if dst.type == SCALAR and src.type == SCALAR:
+        _numbers(env, insn, dst, src)
+    else:
+        _with_pointer(env, insn, dst, src)
+
+
+def _numbers(env: Env, insn: Code, dst: Reg, src: Reg) -> None:
+    regs = env.state.frames[-1].regs
+    is64 = insn.cls == ALU64
+    op = _ALU_OF[insn.op]
+    scalar = dst.scalar
+    split = fork(op, scalar, src.scalar) if op in (Alu.AND, Alu.OR) else None
+    if split is not None:
+        pushed = push_state(env, env.insn, env.insn)
+        pushed.frames[-1].regs[insn.dst] = dst.with_scalar(split[0])
+        scalar = split[1]
+    result = alu(op, is64, scalar, src.scalar, insn.off)
+    id, off = 0, 0
+    if op == Alu.ADD and is64 and dst.id and not src.scalar.mask and not (insn.is_reg and insn.src == insn.dst):
+        amount = src.scalar.value
+        if not dst.id & ADD_CONST and amount <= 0x7FFFFFFF:
+            id, off = dst.id | ADD_CONST, amount
+    if id:
+        regs[insn.dst] = Reg(SCALAR, off, result, id)
+    else:
+        regs[insn.dst] = constant(result.value) if not result.mask and result.value < 256 else number(result)
+
+
+def _with_pointer(env: Env, insn: Code, dst: Reg, src: Reg) -> None:
+    regs = env.state.frames[-1].regs
+    if dst.type == ARENA or src.type == ARENA:
+        env.unsupported("arena pointers")
+    if dst.type != SCALAR and src.type != SCALAR:
+        if insn.op != Alu.SUB:
+            env.deny(f"R{insn.dst} pointer {ALU_TEXT[insn.op]} pointer prohibited")
+        regs[insn.dst] = UNKNOWN_SCALAR
+    elif dst.type == SCALAR:
+        mark_precise(env, insn.dst)
+        _move_pointer(env, insn, src, dst, False)
+    else:
+        if insn.is_reg:
+            mark_precise(env, insn.src)
+        _move_pointer(env, insn, dst, src, True)
+
+
+def _move_pointer(env: Env, insn: Code, pointer: Reg, amount: Reg, is_dst: bool) -> None:
+    """``pointer`` (the destination, if ``is_dst``) plus or minus a number. Source: adjust_ptr_min_max_vals."""
+    regs = env.state.frames[-1].regs
+    dst = insn.dst
+    scalar = amount.scalar
+    is_known = not scalar.mask
+    if (
+        scalar.smin > scalar.smax
+        or scalar.umin > scalar.umax
+        or (is_known and (scalar.smin != scalar.smax or scalar.umin != scalar.umax))
+    ):
+        regs[dst] = UNKNOWN_SCALAR
+        return
+    if insn.cls != ALU64:
+        if insn.op == Alu.SUB:
+            regs[dst] = UNKNOWN_SCALAR
+            return
+        env.deny(f"R{dst} 32-bit pointer arithmetic prohibited")
+    _check_movable(env, insn, pointer, scalar.smin, is_known)
+    _check_offset(env, amount, pointer.type)
+    _check_offset(env, pointer, pointer.type)
+    result = _moved(env, insn, pointer, amount, is_dst)
+    _check_offset(env, result, pointer.type)
+    text = violation_text(result.scalar, "alu")
+    if text:
+        result = result.with_scalar(settle(result.scalar))
+    regs[dst] = result
+
+
+def _check_movable(env: Env, insn: Code, pointer: Reg, smin: int, is_known: bool) -> None:
+    if pointer.type & MAYBE_NULL:
+        env.deny(f"R{insn.dst} pointer arithmetic on {type_text(pointer.type)} prohibited, null-check it first")
+    base = pointer.type & BASE_MASK
+    if base in _MOVABLE or (base == FLOW_KEYS and is_known):
+        return
+    if base in (MAP_PTR, FLOW_KEYS) and is_known and smin == 0 and insn.op == Alu.ADD:
+        return
+    env.deny(f"R{insn.dst} pointer arithmetic on {type_text(pointer.type)} prohibited")
+
+
+def _check_offset(env: Env, reg: Reg, kind: int) -> None:
+    """Offsets stay far from overflowing. Source: check_reg_sane_offset."""
+    scalar = reg.scalar
+    name = type_text(kind)
+    if not scalar.mask and not -MAX_VAR_OFF < scalar.signed_value < MAX_VAR_OFF:
+        env.refuse(f"math between {name} pointer and {scalar.signed_value} is not allowed")
+    if reg.type != SCALAR and not -MAX_VAR_OFF < reg.off < MAX_VAR_OFF:
+        env.refuse(f"{name} pointer offset {reg.off} is not allowed")
+    if scalar.smin == S64_MIN:
+        env.refuse(f"math between {name} pointer and register with unbounded min value is not allowed")
+    if not -MAX_VAR_OFF < scalar.smin < MAX_VAR_OFF:
+        env.refuse(f"value {scalar.smin} makes {name} pointer be out of bounds")
+
+
+def _moved(env: Env, insn: Code, pointer: Reg, amount: Reg, is_dst: bool) -> Reg:
+    scalar = amount.scalar
+    is_known = not scalar.mask
+    op = insn.op
     if op == Alu.SUB:
-        return a - b
-    if op == Alu.MUL:
-        return a * b
-    if op == Alu.AND:
-        return a & b
-    return a | b if op == Alu.OR else a ^ b
-
-
-def _shift_const(op: Alu, is64: bool, number: int, amount: int) -> int:
-    width_mask, sign = (M64, _B63) if is64 else (M32, _B31)
-    number &= width_mask
-    if op == Alu.LSH:
-        return number << amount & width_mask
-    if op == Alu.RSH:
-        return number >> amount
-    return ((number ^ sign) - sign) >> amount & width_mask
-
-
-def _is_shift_known(is64: bool, src: Scalar) -> bool:
-    """The amount is one number below the width. Source: verifier.c is_safe_to_compute_dst_reg_range."""
-    if is64:
-        return not src.mask and src.smin == src.smax and src.umin == src.umax and src.umax < 64
-    return not src.mask & M32 and src.s32_min == src.s32_max and src.u32_min == src.u32_max and src.umax < 32
-
-
-def _add(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """Unsigned ends stay good if both wrap or neither does; signed ends if neither does."""
-    value, mask = tnum.add(dst.value, dst.mask, src.value, src.mask)
-    s32_min, s32_max = dst.s32_min + src.s32_min, dst.s32_max + src.s32_max
-    if s32_min < S32_MIN or s32_max > S32_MAX or s32_min > S32_MAX or s32_max < S32_MIN:
-        s32_min, s32_max = S32_MIN, S32_MAX
-    u32_min, u32_max = dst.u32_min + src.u32_min, dst.u32_max + src.u32_max
-    if u32_min <= M32 < u32_max:
-        u32_min, u32_max = 0, M32
-    u32_min &= M32
-    u32_max &= M32
-    if not is64:
-        return zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
-    smin, smax = dst.smin + src.smin, dst.smax + src.smax
-    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
-        smin, smax = S64_MIN, S64_MAX
-    umin, umax = dst.umin + src.umin, dst.umax + src.umax
-    if umin <= M64 < umax:
-        umin, umax = 0, M64
-    return sync(value, mask, smin, smax, umin & M64, umax & M64, s32_min, s32_max, u32_min, u32_max)
-
-
-def _sub(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    value, mask = tnum.sub(dst.value, dst.mask, src.value, src.mask)
-    s32_min, s32_max = dst.s32_min - src.s32_max, dst.s32_max - src.s32_min
-    if s32_min < S32_MIN or s32_max > S32_MAX or s32_min > S32_MAX or s32_max < S32_MIN:
-        s32_min, s32_max = S32_MIN, S32_MAX
-    u32_min, u32_max = dst.u32_min - src.u32_max, dst.u32_max - src.u32_min
-    if u32_min < 0 <= u32_max:
-        u32_min, u32_max = 0, M32
-    u32_min &= M32
-    u32_max &= M32
-    if not is64:
-        return zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
-    smin, smax = dst.smin - src.smax, dst.smax - src.smin
-    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
-        smin, smax = S64_MIN, S64_MAX
-    umin, umax = dst.umin - src.umax, dst.umax - src.umin
-    if umin < 0 <= umax:
-        umin, umax = 0, M64
-    return sync(value, mask, smin, smax, umin & M64, umax & M64, s32_min, s32_max, u32_min, u32_max)
-
-
-def _neg(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    return _sub(is64, ZERO, src)
-
-
-def _mul(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """Ends are products of ends, the signed ones the least and greatest of four, as long as none overflows."""
-    u32_min, u32_max = dst.u32_min * src.u32_min, dst.u32_max * src.u32_max
-    if u32_max > M32 or u32_min > M32:
-        u32_min, u32_max = 0, M32
-    s32_min, s32_max = _signed_product(dst.s32_min, dst.s32_max, src.s32_min, src.s32_max, S32_MIN, S32_MAX)
-    if not is64:
-        value, mask = tnum.mul(dst.value & M32, dst.mask & M32, src.value & M32, src.mask & M32)
-        return zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
-    value, mask = tnum.mul(dst.value, dst.mask, src.value, src.mask)
-    umin, umax = dst.umin * src.umin, dst.umax * src.umax
-    if umax > M64 or umin > M64:
-        umin, umax = 0, M64
-    smin, smax = _signed_product(dst.smin, dst.smax, src.smin, src.smax, S64_MIN, S64_MAX)
-    return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
-
-
-def _signed_product(a_min: int, a_max: int, b_min: int, b_max: int, least: int, greatest: int) -> tuple[int, int]:
-    products = (a_min * b_min, a_min * b_max, a_max * b_min, a_max * b_max)
-    low, high = min(products), max(products)
-    return (least, greatest) if low < least or high > greatest else (low, high)
-
-
-def _and(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """At least the known ones, at most the smaller operand."""
-    value, mask = tnum.and_(dst.value, dst.mask, src.value, src.mask)
-    return _bitwise(is64, src, value, mask, value & M32, min(dst.u32_max, src.u32_max), value, min(dst.umax, src.umax))
-
-
-def _or(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """At least the larger operand, at most all bits that may be set."""
-    value, mask = tnum.or_(dst.value, dst.mask, src.value, src.mask)
-    most = value | mask
-    return _bitwise(is64, src, value, mask, max(dst.u32_min, src.u32_min), most & M32, max(dst.umin, src.umin), most)
-
-
-def _xor(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """What the bits say."""
-    value, mask = tnum.xor(dst.value, dst.mask, src.value, src.mask)
-    most = value | mask
-    return _bitwise(is64, src, value, mask, value & M32, most & M32, value, most)
-
-
-def _bitwise(
-    is64: bool, src: Scalar, value: int, mask: int, u32_min: int, u32_max: int, umin: int, umax: int
-) -> Scalar:
-    """Signed ranges of a bitwise result are its unsigned ones, unless those cross the signed cut.
-
-    The 32-bit form, too, first narrows the whole register by its bits; the cut to the low half comes last.
-    """
-    if not mask & M32 and not src.mask & M32:
-        u32_min = u32_max = value & M32
-    s32_min, s32_max = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
-    if s32_min > s32_max:
-        s32_min, s32_max = S32_MIN, S32_MAX
-    smin, smax = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
-    if smin > smax:
-        smin, smax = S64_MIN, S64_MAX
-    if is64:
-        return sync(value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
-    _, _, umin, umax, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
-        value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
-    )
-    only = only_member(value, mask, umin, umax)
-    return const(only & M32) if only >= 0 else zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
-
-
-def _zext_of_bits(value: int, mask: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int) -> Scalar:
-    """`zext_views` after the 32-bit ranges were narrowed by the bits."""
-    _, _, _, _, s32_min, s32_max, u32_min, u32_max = narrow_by_bits(
-        value, mask, S64_MIN, S64_MAX, 0, M64, s32_min, s32_max, u32_min, u32_max
-    )
-    return zext_views(value, mask, s32_min, s32_max, u32_min, u32_max)
-
-
-def _lsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """Unsigned ends shift along while no set bit can leave; signed ones are lost but for the idiom ``<<= 32``."""
-    amount = src.u32_min
-    if amount > 31 or dst.u32_max > 1 << 31 - amount:
-        u32_min, u32_max = 0, M32
-    else:
-        u32_min, u32_max = dst.u32_min << amount, dst.u32_max << amount
-    if not is64:
-        value, mask = tnum.lshift(dst.value & M32, dst.mask & M32, amount)
-        return _zext_of_bits(value & M32, mask & M32, S32_MIN, S32_MAX, u32_min, u32_max)
-    value, mask = tnum.lshift(dst.value, dst.mask, amount)
-    if dst.umax > 1 << 63 - amount:
-        umin, umax = 0, M64
-    else:
-        umin, umax = dst.umin << amount, dst.umax << amount
-    smin, smax = (dst.s32_min << 32, dst.s32_max << 32) if amount == 32 else (S64_MIN, S64_MAX)
-    return sync(value, mask, smin, smax, umin, umax, S32_MIN, S32_MAX, u32_min, u32_max)
-
-
-def _rsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """Unsigned ends shift along; the signed ones follow from them."""
-    amount = src.u32_min
-    if not is64:
-        value, mask = tnum.rshift(dst.value & M32, dst.mask & M32, amount)
-        return _zext_of_bits(value, mask, S32_MIN, S32_MAX, dst.u32_min >> amount, dst.u32_max >> amount)
-    value, mask = tnum.rshift(dst.value, dst.mask, amount)
-    return sync(value, mask, S64_MIN, S64_MAX, dst.umin >> amount, dst.umax >> amount, S32_MIN, S32_MAX, 0, M32)
-
-
-def _arsh(is64: bool, dst: Scalar, src: Scalar) -> Scalar:
-    """Signed ends shift along; the unsigned ones follow from them and the bits."""
-    amount = src.u32_min
-    if not is64:
-        value, mask = tnum.arshift(dst.value, dst.mask, amount, 32)
-        return _zext_of_bits(value, mask, dst.s32_min >> amount, dst.s32_max >> amount, 0, M32)
-    value, mask = tnum.arshift(dst.value, dst.mask, amount, 64)
-    return sync(value, mask, dst.smin >> amount, dst.smax >> amount, 0, M64, S32_MIN, S32_MAX, 0, M32)
-
-
-_RULES = {
-    Alu.ADD: _add,
-    Alu.SUB: _sub,
-    Alu.NEG: _neg,
-    Alu.MUL: _mul,
-    Alu.AND: _and,
-    Alu.OR: _or,
-    Alu.XOR: _xor,
-    Alu.LSH: _lsh,
-    Alu.RSH: _rsh,
-    Alu.ARSH: _arsh,
-}
-"""Operations whose result is followed; all others give an unknown."""
-
-_SHIFTS = frozenset({Alu.LSH, Alu.RSH, Alu.ARSH})
-
-
-def fork(op: Alu, dst: Scalar, src: Scalar) -> tuple[Scalar, Scalar] | None:
-    """Where the kernel explores AND and OR twice: dst is known to be 0 or -1 and src is a constant.
-
-    The pattern is a mask made by an arithmetic shift (``r s>>= 63; r &= K``). Gives (dst of the path that is pushed and
-    later executes this instruction again: 0, dst with which the current path goes on: -1), or None. Either 64-bit or
-    only the low half may be 0 or -1; in the second case the high half keeps what was known.
-    Source: verifier.c maybe_fork_scalars (6.12.117 and 6.18.44; not in 6.18.0).
-    """
-    if src.mask or (op != Alu.AND and op != Alu.OR):
-        return None
-    if dst.smin == -1 and dst.smax == 0:
-        return ZERO, const(-1)
-    if dst.s32_min == -1 and dst.s32_max == 0:
-        return with_low_half(dst, 0), with_low_half(dst, M32)
-    return None
-
-
-def swap_bytes(scalar: Scalar, width: int, is_swapped: bool) -> Scalar:
-    """The low ``width`` bits (16, 32, 64), bytes in reverse order if ``is_swapped``, the rest zero: END and bswap.
-
-    On the little-endian machine modelled, ``be`` and ``bswap`` swap and ``le`` only cuts.
-    Source: verifier.c scalar_byte_swap of 6.18.44 (6.18.0 and 6.12.117 forget the number).
-    """
-    s = scalar
-    if is_swapped:
-        value, mask = tnum.swap_bytes(s.value, s.mask, width >> 3)
-        s = Scalar(value, mask, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
-    return settle(truncate_to_size(s, width >> 3) if width < 64 else resync(s))
-
-
-def pointer_offset(is_add: bool, pointer: Scalar, amount: Scalar) -> Scalar:
-    """The variable offset of ``pointer + amount`` or ``pointer - amount``; its 32-bit views are not followed.
-
-    Unlike numbers, any end that wraps loses both ends of its view. Source: verifier.c adjust_ptr_min_max_vals.
-    """
-    p, a = pointer, amount
-    if is_add:
-        value, mask = tnum.add(p.value, p.mask, a.value, a.mask)
-        smin, smax, umin, umax = p.smin + a.smin, p.smax + a.smax, p.umin + a.umin, p.umax + a.umax
-    else:
-        value, mask = tnum.sub(p.value, p.mask, a.value, a.mask)
-        smin, smax, umin, umax = p.smin - a.smax, p.smax - a.smin, p.umin - a.umax, p.umax - a.umin
-    if smin < S64_MIN or smax > S64_MAX or smin > S64_MAX or smax < S64_MIN:
-        smin, smax = S64_MIN, S64_MAX
-    if umin < 0 or umax > M64:
-        umin, umax = 0, M64
-    return sync(value, mask, smin, smax, umin, umax, S32_MIN, S32_MAX, 0, M32)
+        if not is_dst:
+            env.deny(f"R{insn.dst} tried to subtract pointer from scalar")
+        if pointer.type == STACK:
+            env.deny(f"R{insn.dst} subtraction from stack pointer prohibited")
+    elif op in (Alu.AND, Alu.OR, Alu.XOR):
+        env.deny(f"R{insn.dst} bitwise operator {ALU_TEXT[op]} on pointer prohibited")
+    elif op != Alu.ADD:
+        env.deny(f"R{insn.dst} pointer arithmetic with {ALU_TEXT[op]} operator prohibited")
+    if is_known:
+        off = pointer.off + (scalar.smin if op == Alu.ADD else -scalar.smin)
+        if -(1 << 31) <= off < 1 << 31:
+            return Reg(
+                pointer.type,
+                off,
+                pointer.scalar,
+                pointer.id,
+                pointer.ref_obj_id,
+                pointer.raw,
+                pointer.map,
+                pointer.map_uid,
+            )
+    variable = pointer_offset(op == Alu.ADD, pointer.scalar, scalar)
+    id, raw = pointer.id, pointer.raw
+    if is_packet(pointer.type):
+        id = env.new_id()
+        if op == Alu.ADD or scalar.smin < 0:
+            raw = 0
+    return Reg(pointer.type, pointer.off, variable, id, pointer.ref_obj_id, raw, pointer.map, pointer.map_uid)

@@ -1,0 +1,152 @@
+"""The folder's one arrow: BoundProgram -> VerifiedProgram, or one reason why not.
+
+`verify` is pure: no file, no clock but for the time it reports, no state kept between calls. It speaks for a privileged load (CAP_BPF,
+CAP_PERFMON) on Linux 6.18, x86-64.
+
+Source: kernel/bpf/verifier.c bpf_check (6.12, 6.18).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from toolchain.errors import InsnPlace, Rejected, Unsupported
+from toolchain.spec.stages import BoundProgram, CtxAccess, LinkedProgram, VerifiedProgram, VerifierStats
+from toolchain.verifier import progtypes
+from toolchain.verifier.btfmaps import special_field
+from toolchain.verifier.engine import Engine
+from toolchain.verifier.env import INSN_LIMIT, LOG_PATH, LOG_STATE, Env, Refusal
+from toolchain.verifier.insns import decode_slots
+from toolchain.verifier.klog import write_stats
+from toolchain.verifier.regtypes import MapView
+from toolchain.verifier.state import State
+
+STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 8, 16, 128
+_KNOWN_FLAGS = STRICT_ALIGNMENT | ANY_ALIGNMENT | 4 | TEST_STATE_FREQ | SLEEPABLE | 32 | 64 | TEST_REG_INVARIANTS
+_RETRY_LIMIT = 50_000
+"""A refused program that took fewer instructions is walked again to give its path log."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """``log_level``: bits as the kernel's, 1 the refused path, 2 every instruction with its state, 4 the figures.
+
+    ``insn_limit``: instructions processed at most. ``cpu_count``: CPUs that bpf_get_smp_processor_id may name, 0 for this machine's.
+    ``explain_refusal``: with ``log_level`` 0, a refusal's log holds the refused path all the same.
+    ``observer`` is called with (slot, state) before each instruction is checked; it must not change the state.
+    """
+
+    log_level: int = 0
+    insn_limit: int = INSN_LIMIT
+    cpu_count: int = 0
+    explain_refusal: bool = True
+    observer: Callable[[int, State], None] | None = None
+
+
+def verify(bound: BoundProgram, options: VerifyOptions | None = None) -> VerifiedProgram:
+    """Prove every path of a program safe.
+
+    Raises: Rejected with the kernel's wording (``where`` is the instruction), Unsupported naming what is not modelled.
+    """
+    options = options or VerifyOptions()
+    program = bound.program
+    started = time.perf_counter_ns()
+    env = _prepare(bound, options.log_level, options)
+    try:
+        Engine(env, program.functions, program.line_info).run()
+    except Unsupported as error:
+        raise Unsupported(error.feature, _place(env, program), error.hint) from None
+    except Refusal as refusal:
+        stats = write_stats(env, (time.perf_counter_ns() - started) // 1000)
+        raise _rejection(bound, options, env, refusal, stats) from None
+    stats = write_stats(env, (time.perf_counter_ns() - started) // 1000)
+    log = env.log.text() if options.log_level else ""
+    accesses = tuple(CtxAccess(slot, *what) for slot, what in sorted(env.ctx_accesses.items()))
+    dead = frozenset(
+        slot
+        for slot, insn in enumerate(env.code)
+        if not env.reached[slot] and not (slot and env.code[slot - 1].code == 0x18 and insn.code == 0)
+    )
+    return VerifiedProgram(bound, stats, accesses, dead, log)
+
+
+def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env:
+    """The run's Env, or the refusals that come before any instruction is looked at."""
+    program = bound.program
+    where = InsnPlace(program.name)
+    size = len(program.code)
+    if size == 0 or size % 8 or size // 8 > INSN_LIMIT:
+        raise Rejected(
+            f"program size must be a multiple of 8, at least 8 and at most {INSN_LIMIT * 8} bytes: {size}",
+            where,
+            stats=VerifierStats(),
+            errno=errno.E2BIG if size % 8 == 0 else errno.EINVAL,
+        )
+    if not progtypes.is_known(program.prog_type):
+        raise Unsupported(f"programs of type {program.prog_type.label}", where)
+    if program.prog_flags & ~_KNOWN_FLAGS or program.prog_flags & 32:
+        raise Unsupported(f"program flags 0x{program.prog_flags:x}", where)
+    maps = tuple(
+        MapView(index, binding.spec, special_field(binding.spec, program.btf))
+        for index, binding in enumerate(bound.bindings)
+    )
+    env = Env(
+        program.name, program.prog_type, program.expected_attach_type, decode_slots(program.code), maps, log_level
+    )
+    env.insn_limit = min(options.insn_limit, INSN_LIMIT)
+    env.cpu_count = options.cpu_count or os.cpu_count() or 1
+    env.observer = options.observer
+    env.is_gpl = program.is_gpl_compatible
+    env.is_strict = bool(program.prog_flags & STRICT_ALIGNMENT)
+    env.is_sleepable = bool(program.prog_flags & SLEEPABLE)
+    env.always_checkpoint = bool(program.prog_flags & TEST_STATE_FREQ)
+    env.has_func_info = program.btf is not None and any(function.type_id for function in program.functions)
+    return env
+
+
+def _place(env: Env, program: LinkedProgram) -> InsnPlace:
+    if not env.processed:
+        return InsnPlace(program.name)
+    line = None
+    for entry in program.line_info:
+        if entry.slot <= env.insn and (line is None or entry.slot > line.slot):
+            line = entry
+    if line is None:
+        return InsnPlace(program.name, env.insn)
+    return InsnPlace(program.name, env.insn, f"{line.path}:{line.line}", line.text)
+
+
+def _rejection(
+    bound: BoundProgram, options: VerifyOptions, env: Env, refusal: Refusal, stats: VerifierStats
+) -> Rejected:
+    log = env.log.text()
+    message = last_reason(log)
+    if not options.log_level & (LOG_PATH | LOG_STATE) and options.explain_refusal and 0 < env.processed <= _RETRY_LIMIT:
+        log = _log_again(bound, options) or log
+    return Rejected(message, _place(env, bound.program), log=log, stats=stats, errno=refusal.errno)
+
+
+def _log_again(bound: BoundProgram, options: VerifyOptions) -> str:
+    """The path log of a refused program: the same walk, deterministic, with the log on."""
+    env = _prepare(bound, options.log_level | LOG_PATH, options)
+    try:
+        Engine(env, bound.program.functions, bound.program.line_info).run()
+    except (Refusal, Unsupported):
+        pass
+    write_stats(env, 0)
+    return env.log.text()
+
+
+_NOT_REASONS = ("processed ", "verification time ", "stack depth ", "mark_precise", "verifier bug: REG INVARIANTS")
+
+
+def last_reason(log: str) -> str:
+    """The last line of a log that gives a reason."""
+    for line in reversed(log.splitlines()):
+        if line and not line.startswith(_NOT_REASONS):
+            return line
+    return ""
