@@ -97,11 +97,11 @@ class Map(MutableMapping[bytes, bytes]):
         value: bytes | None = None,
         flags: int = UpdateFlag.ANY,
     ) -> None:
-        """``update(key, value, flags)`` writes one element; ``update(mapping)`` or ``update(pairs)`` writes many, in batches.
+        """``update(key, value, flags)`` writes one element, ``update(mapping)`` and ``update(pairs)`` many, in batches.
 
         Many stop at the first that fails; those before it are in.
         """
-        if isinstance(key, (bytes, bytearray, memoryview)):
+        if isinstance(key, bytes):
             if value is None:
                 raise TypeError("update of one element needs a value")
             status = lib.vm_map_write(self.pointer, self._key(key), self._value(value), flags)
@@ -194,6 +194,9 @@ class Map(MutableMapping[bytes, bytes]):
         self._require(min(count, 0), "count")
         return count
 
+    def __bool__(self) -> bool:
+        return True
+
     def __enter__(self) -> Self:
         return self
 
@@ -224,15 +227,15 @@ class Map(MutableMapping[bytes, bytes]):
 def create_map(store: ObjectStore, spec: MapSpec, btf: bytes = b"") -> Map:
     """A new map, empty, without a pin.
 
-    Raises: LoadError with the errno that BPF_MAP_CREATE gives; Unsupported for a type not built here; RuntimeUnavailable.
+    Raises: LoadError with the errno that BPF_MAP_CREATE gives, Unsupported (map type), RuntimeUnavailable.
     """
     definition = _definition(spec, cpu_count() if spec.map_type in PERCPU_TYPES else 1)
     size = ffi.new("uint64_t *")
     status = _status_of_extras(spec) or lib.vm_map_size(definition, size)
     if status == -errno.EOPNOTSUPP:
-        raise Unsupported(f"map type {spec.map_type.label} in the user runtime")
+        raise Unsupported(f"maps of type {spec.map_type.label} in the user runtime", spec.where)
     if status != 0:
-        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status)
+        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status, spec.where)
     seed = int.from_bytes(os.urandom(8), "little")
 
     def format_data(stored: StoredObject) -> None:
@@ -282,7 +285,7 @@ def check_map(stored: StoredObject) -> list[str]:
 
 
 def repair_map(stored: StoredObject) -> None:
-    """Make a map's locks anew and mend what their holders left; for ObjectStore's ``repairers``. Leaves ``stored`` open."""
+    """Make a map's locks anew and mend what their holders left; for the store's ``repairers``. Leaves ``stored`` open."""
     _, definition = _stored_definition(stored)
     out = ffi.new("struct vm_map **")
     if lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, 0, 1, out) == 0:
@@ -307,7 +310,7 @@ def _definition(spec: MapSpec, cpus: int) -> Any:
             (spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, cpus),
         )  # fmt: skip
     except OverflowError as error:
-        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", errno.EINVAL) from error
+        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", errno.EINVAL, spec.where) from error
 
 
 def _stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
@@ -325,7 +328,7 @@ def _stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
 
 
 def _status_of_extras(spec: MapSpec) -> int:
-    """The checks of map_create that are not about sizes and flags. Source: kernel/bpf/syscall.c, map_create, Linux 6.12."""
+    """What map_create checks besides sizes and flags. Source: kernel/bpf/syscall.c, map_create, Linux 6.12."""
     if spec.map_extra != 0:
         return -errno.EINVAL
     if spec.map_flags & MapFlag.NUMA_NODE and spec.numa_node != 0:
