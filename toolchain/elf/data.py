@@ -17,10 +17,10 @@ bpf_object__collect_externs).
 from __future__ import annotations
 
 from toolchain.btf import Btf
-from toolchain.btf.types import BtfType, Datasec, Linkage, Var, VarSecinfo, name_of
+from toolchain.btf.types import BtfType, Datasec, Func, Linkage, Var, VarSecinfo, name_of
 from toolchain.elf import layout
-from toolchain.elf.scope import Scope
-from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind
+from toolchain.elf.scope import Scope, is_hidden
+from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind, SymbolType
 
 KINDS = (".data", ".rodata", ".bss")
 _UNMODELLED = (".struct_ops", "?.struct_ops", ".addr_space.1", ".jumptables")
@@ -87,8 +87,17 @@ def kernel_version(scope: Scope) -> int:
 
 
 def repair_types(scope: Scope, btf: Btf) -> Btf:
-    """The same types, with the sizes of DATASECs and the offsets of their global variables filled in."""
+    """The same types, with the sizes of DATASECs and the offsets of their global variables filled in.
+
+    Hidden functions become static ones, which the verifier does not judge apart from their callers.
+    """
     repaired: dict[int, BtfType] = {}
+    for symbol in scope.file.symbols:
+        if symbol.type is SymbolType.FUNC and is_hidden(symbol) and symbol.bind is not SymbolBind.LOCAL:
+            type_id = btf.find(symbol.name, Func)
+            func = btf.types[type_id]
+            if isinstance(func, Func) and func.linkage == Linkage.GLOBAL:
+                repaired[type_id] = Func(func.name, func.type_id, Linkage.STATIC)
     for type_id, section in btf.datasecs():
         number = scope.number_of.get(section.name)
         if number is None or not section.variables:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from toolchain.elf.scope import Scope
+from toolchain.elf.scope import Scope, is_hidden
 from toolchain.isa.codec import SLOT_SIZE
 from toolchain.spec.objects import Linkage, ProgramSpec, Symbol, SymbolBind, SymbolType
 from toolchain.spec.sections import match_section
@@ -35,8 +35,6 @@ _LINKAGE = {
     SymbolBind.GLOBAL: Linkage.GLOBAL,
     SymbolBind.WEAK: Linkage.WEAK,
 }
-_HIDDEN = (1, 2)
-"""STV_INTERNAL, STV_HIDDEN in the low two bits of a symbol's visibility."""
 
 
 class Extent(NamedTuple):
@@ -85,8 +83,7 @@ def _split(scope: Scope, number: int) -> list[Extent]:
         if end > limit:
             message = f"function {symbol.name} reaches into what follows: it ends at {end} (at most {limit})"
             raise scope.fault(section.name, message, start)
-        is_hidden = symbol.visibility & 3 in _HIDDEN
-        linkage = Linkage.STATIC if is_hidden else _LINKAGE[symbol.bind]
+        linkage = Linkage.STATIC if is_hidden(symbol) else _LINKAGE[symbol.bind]
         extents.append(Extent(number, start, end, symbol.name, linkage, symbol.bind is not SymbolBind.LOCAL))
         position = end
     if position < section.size:

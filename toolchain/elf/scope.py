@@ -7,6 +7,13 @@ from toolchain.errors import ObjectError, SectionPlace
 from toolchain.spec.objects import ObjectFile, Section, Symbol, SymbolType
 
 _UNNAMED_TYPES = (SymbolType.SECTION, SymbolType.FILE)
+_HIDDEN = (1, 2)
+"""STV_INTERNAL, STV_HIDDEN in the low two bits of a symbol's visibility."""
+
+
+def is_hidden(symbol: Symbol) -> bool:
+    """It is not to be seen from other objects."""
+    return symbol.visibility & 3 in _HIDDEN
 
 
 class Scope:

@@ -213,7 +213,7 @@ def match_section(name: str) -> SectionMatch:
         if row is None or not row.target:
             row = next((each for each in _PREFIXES if bare.startswith(each.head)), None)
             is_legacy = row is not None
-            target = bare[len(row.head) :].removeprefix("/") if row else ""
+            target = ""
     if row is None:
         return SectionMatch(_TC_DEFAULTS.get(bare), is_optional=is_optional)
     return SectionMatch(row.prog_type, int(row.attach_type), target, row.prog_flags, is_optional, is_legacy)
