@@ -161,7 +161,7 @@ class Pattern(StrEnum):
     STORE_IMM = "[dst+off], imm"
     LD_ABS = "imm"
     LD_IND = "src, imm"
-    ATOMIC = "[dst+off], src"
+    ATOMIC = "[dst+off], src; atomic"
     ATOMIC_FETCH = "[dst+off], src; old value to src"
     CMPXCHG = "[dst+off], src; compare with and old value to r0"
     LOAD_ACQUIRE = "dst, [src+off]; acquire"

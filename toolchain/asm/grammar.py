@@ -1,0 +1,610 @@
+"""Lark's side: one statement of text becomes a plan. The only module that imports lark.
+
+A *plan* is a list of items, plain JSON, in which the numbers, names and strings of the statement are references to
+placeholders of its shape (shapes.py): all lines of one shape share one plan, so each shape is parsed once.
+
+    text    r1 = *(u8 *)(r2 + 4)
+    shape   r# = *(u8 *)(r# + #)
+    plan    [["insn", "ldxb", 0, 1, ["#", 2], 0, []]]     form, dst, src, off, imm, checks
+
+dst and src are the number of a placeholder, or -1 - N for the fixed register N. off and imm are expressions
+(expressions.py). A check is a condition on values: ["same", a, b, text], ["is", a, N, text], ["in", expression, [..], text].
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lark import Lark, Token, Transformer, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
+
+from toolchain.asm import tables
+from toolchain.asm.faults import Fault
+from toolchain.isa.opcodes import FORM_BY_NAME, Form, Pattern
+
+GRAMMAR_FILES = ("bpf.lark", "pseudoc.lark", "mnemonic.lark")
+_NO_REGISTER = -1
+"""Field value 0, as a fixed register."""
+
+
+class Register(NamedTuple):
+    """A register operand: ``ref`` as in a plan, its width in bytes, its place in the text."""
+
+    ref: int
+    size: int
+    start: int
+    end: int
+
+
+class Memory(NamedTuple):
+    """``[register + offset]``."""
+
+    base: Register
+    offset: Any
+
+
+def grammar_text() -> str:
+    """The grammar's files as one text."""
+    folder = Path(__file__).parent
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in GRAMMAR_FILES)
+
+
+def grammar_hash() -> str:
+    """A name for this grammar and for what this module makes of it."""
+    return hashlib.sha256((grammar_text() + Path(__file__).read_text(encoding="utf-8")).encode()).hexdigest()
+
+
+@cache
+def _lark() -> Lark:
+    return Lark(
+        grammar_text(), parser="lalr", lexer="contextual", start=["pseudoc", "mnemonic"], maybe_placeholders=False
+    )
+
+
+def plan_statement(text: str, dialect: str, spans: dict[tuple[int, int], int]) -> tuple[list[Any], bool]:
+    """The plan of one statement, and whether it serves every line of the same shape.
+
+    ``spans`` maps the (start, end) of each placeholder in ``text`` to its number. The plan is good for the whole shape when
+    each placeholder became an operand of its own. Raises Fault, with the place in ``text``.
+    """
+    try:
+        tree = _lark().parse(text, start="mnemonic" if dialect == "normal" else "pseudoc")
+        planner = _Planner(text, spans)
+        items = planner.transform(tree)
+    except UnexpectedInput as error:
+        raise _syntax_fault(text, dialect, error) from None
+    except VisitError as error:
+        if isinstance(error.orig_exc, Fault):
+            raise error.orig_exc from None
+        if isinstance(error.orig_exc, RecursionError):
+            raise Fault("statement too deeply nested", 0, len(text)) from None
+        raise
+    except RecursionError:
+        raise Fault("statement too deeply nested", 0, len(text)) from None
+    return items, len(planner.used) == len(spans)
+
+
+class _Planner(Transformer[Token, Any]):
+    """Turns a tree into a plan, bottom up. Method names are those of the grammar's rules."""
+
+    def __init__(self, text: str, spans: dict[tuple[int, int], int]) -> None:
+        super().__init__(visit_tokens=False)
+        self.text = text
+        self.spans = spans
+        self.used: set[int] = set()
+
+    # ---- leaves
+    def _ref(self, start: int, end: int) -> int | None:
+        ref = self.spans.get((start, end))
+        if ref is not None:
+            self.used.add(ref)
+        return ref
+
+    def _leaf(self, token: Token, tag: str, constant: Any) -> Any:
+        ref = self._ref(_start(token), _end(token))
+        return constant if ref is None else [tag, ref]
+
+    def register(self, children: list[Token]) -> Register:
+        token = children[0]
+        text = str(token).lstrip("%")
+        start, end = _start(token), _end(token)
+        if text == "fp":
+            return Register(-1 - 10, 8, start, end)
+        ref = self._ref(end - len(text) + 1, end)
+        return Register(-1 - int(text[1:]) if ref is None else ref, 8 if text[0] == "r" else 4, start, end)
+
+    def number(self, children: list[Token]) -> Any:
+        token = children[0]
+        if token.type == "CHARACTER":
+            return _character(token)
+        return self._leaf(token, "#", None) or number_value(str(token), _start(token))
+
+    def name(self, children: list[Token]) -> Any:
+        return self._leaf(children[0], "@", ["name", str(children[0])])
+
+    def string(self, children: list[Token]) -> Any:
+        return self._leaf(children[0], "$", ["str", str(children[0])])
+
+    def quoted(self, children: list[Token]) -> Any:
+        token = children[0]
+        return self._leaf(token, "@", ["name", str(token)[1:-1]])
+
+    def kind(self, children: list[Token]) -> Any:
+        return ["kind", str(children[0]).lstrip("@%")]
+
+    def nothing(self, _: list[Any]) -> Any:
+        return None
+
+    # ---- expressions
+    def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
+        """The rules of expressions are operators by name (expressions.py)."""
+        return [str(data), *children]
+
+    def compare(self, children: list[Any]) -> Any:
+        left, operator, right = children
+        return [str(operator), left, right]
+
+    # ---- statements
+    def pseudoc(self, children: list[Any]) -> list[Any]:
+        return [each for each in children if each is not None]
+
+    mnemonic = pseudoc
+
+    def mnemonic_insn(self, children: list[Any]) -> Any:
+        return children[0] if not isinstance(children[0], Token) else self._by_mnemonic(children)
+
+    def label(self, children: list[Token]) -> Any:
+        token = children[0]
+        if str(token)[0].isdigit():
+            return ["label", self._leaf(token, "#", None) or number_value(str(token), _start(token))]
+        return ["label", self._leaf(token, "@", ["name", str(token).strip('"')])]
+
+    def assignment(self, children: list[Any]) -> Any:
+        return ["assign", self._leaf(children[0], "@", ["name", str(children[0])]), children[-1]]
+
+    def section(self, children: list[Any]) -> Any:
+        directive, name, *arguments = children
+        if str(name).startswith('"'):
+            operand = self._leaf(name, "$", ["str", str(name)])
+        else:
+            operand = self._leaf(name, "@", ["name", str(name)])
+        return ["directive", str(directive), [operand, *(self._argument(each) for each in arguments)]]
+
+    def directive(self, children: list[Any]) -> Any:
+        arguments = [self._argument(each) for each in children[1:]]
+        return ["directive", str(children[0]), [] if arguments == [None] else arguments]
+
+    spaced = map = license = directive
+
+    def map_option(self, children: list[Any]) -> Any:
+        name, value = children
+        return ["option", self._leaf(name, "@", ["name", str(name)]), value]
+
+    def data(self, children: list[Any]) -> Any:
+        return ["data", str(children[0]), children[1:]]
+
+    def strings(self, children: list[Any]) -> Any:
+        return ["strings", str(children[0]), children[1:]]
+
+    def string_run(self, children: list[Token]) -> Any:
+        return [self._leaf(token, "$", ["str", str(token)]) for token in children]
+
+    def floats(self, children: list[Any]) -> Any:
+        return ["floats", str(children[0]), [str(token) for token in children[1:]]]
+
+    def _argument(self, operand: Any) -> Any:
+        return ["register", operand.ref] if isinstance(operand, Register) else operand
+
+    # ---- instructions of the pseudo-C dialect
+    def alu(self, children: list[Any]) -> Any:
+        dst, operator, operand = children
+        return self._arithmetic(dst, str(operator), operand)
+
+    def move(self, children: list[Any]) -> Any:
+        dst, operand = children
+        if isinstance(operand, Register) and (dst.size, operand.size) == (8, 4):
+            dst = dst._replace(size=4)  # `r7 = w2`: how clang 19 prints a 32-bit move that clears the upper half
+        return self._arithmetic(dst, "=", operand)
+
+    def _arithmetic(self, dst: Register, operator: str, operand: Any) -> Any:
+        if isinstance(operand, Register):
+            _same_size(dst, operand)
+            return _insn(tables.ALU[operator, dst.size, True], dst, operand)
+        return _insn(tables.ALU[operator, dst.size, False], dst, imm=operand)
+
+    def negate_insn(self, children: list[Any]) -> Any:
+        dst, src = children
+        _same_size(dst, src)
+        form = FORM_BY_NAME["neg64" if dst.size == 8 else "neg32"]
+        return _insn(form, dst, checks=[_same(dst, src, "negation works in place: both registers must be the same")])
+
+    def movsx(self, children: list[Any]) -> Any:
+        dst, cast, src = children
+        _same_size(dst, src)
+        width = "".join(char for char in str(cast) if char.isdigit())
+        form = FORM_BY_NAME.get(f"movsx{width}_{dst.size * 8}")
+        if form is None:
+            raise Fault(f"no sign extension from {width} to {dst.size * 8} bits", _start(cast), _end(cast))
+        return _insn(form, dst, src)
+
+    def swap(self, children: list[Any]) -> Any:
+        dst, word, src = children
+        for each in (dst, src):
+            _want_size(each, 8, f"{word} takes a 64-bit register")
+        return _insn(FORM_BY_NAME[str(word)], dst, checks=[_same(dst, src, f"{word} works in place: both registers must be the same")])
+
+    def load(self, children: list[Any]) -> Any:
+        dst, memory, address = children
+        symbol = _size_word(memory)
+        form = tables.MEMORY.get((Pattern.LOAD, symbol))
+        if form is None:
+            raise Fault(f"no load of {symbol}", _start(memory), _end(memory))
+        if dst.size == 4 and symbol not in ("u8", "u16", "u32"):
+            raise Fault(f"a load of {symbol} fills a 64-bit register: w (r)", dst.start, dst.end)
+        return _insn(form, dst, address.base, off=address.offset)
+
+    def load_packet(self, children: list[Any]) -> Any:
+        dst, memory, _, (base, index) = children
+        symbol = _size_word(memory)
+        form = tables.MEMORY.get((Pattern.LD_IND if base else Pattern.LD_ABS, symbol))
+        if form is None:
+            raise Fault(f"no packet load of {symbol} (u8, u16, u32)", _start(memory), _end(memory))
+        _want_size(dst, 8, "a packet load fills r0")
+        return _insn(form, None, base, imm=index, checks=[["is", dst.ref, 0, "a packet load fills r0"]])
+
+    def packet_absolute(self, children: list[Any]) -> Any:
+        return None, children[0]
+
+    def packet_indirect(self, children: list[Any]) -> Any:
+        base = children[0]
+        _want_size(base, 8, "a packet index is a 64-bit register")
+        return base, children[1] if len(children) > 1 else 0
+
+    def store(self, children: list[Any]) -> Any:
+        memory, address, operand = children
+        symbol = _size_word(memory)
+        pattern = Pattern.STORE_REG if isinstance(operand, Register) else Pattern.STORE_IMM
+        form = tables.MEMORY.get((pattern, symbol))
+        if form is None:
+            raise Fault(f"no store of {symbol} (u8, u16, u32, u64)", _start(memory), _end(memory))
+        if isinstance(operand, Register):
+            if operand.size == 4 and form.size == 8:
+                raise Fault("a store of u64 takes a 64-bit register: w (r)", operand.start, operand.end)
+            return _insn(form, address.base, operand, off=address.offset)
+        return _insn(form, address.base, off=address.offset, imm=operand)
+
+    def atomic(self, children: list[Any]) -> Any:
+        _, memory, address, operator, src = children
+        symbol = _size_word(memory)
+        form = tables.ATOMICS.get((str(operator), int(symbol[1:]) // 8)) if symbol[0] == "u" else None
+        if form is None:
+            raise Fault(f"no atomic {operator} of {symbol} (+= |= &= ^= of u32, u64)", _start(operator), _end(operator))
+        if form.size == 8:
+            _want_size(src, 8, "an atomic operation on u64 takes a 64-bit register")
+        return _insn(form, address.base, src, off=address.offset)
+
+    def atomic_value(self, children: list[Any]) -> Any:
+        dst, word, cast, address, *registers = children
+        symbol = str(word).replace("atomic64_", "atomic_")
+        bare = symbol.removeprefix("atomic_")
+        form = tables.ATOMICS.get((bare if bare in ("xchg", "cmpxchg") else symbol, int(_size_word(cast)[1:]) // 8))
+        if form is None:
+            raise Fault(f"no {word} of {_size_word(cast)} (u32, u64)", _start(cast), _end(cast))
+        if (form.pattern is Pattern.CMPXCHG) != (len(registers) == 2):
+            raise Fault(f"wrong number of operands of {word}", _start(word), _end(word))
+        return self._exchange(form, dst, address, registers, str(word))
+
+    def exchange(self, children: list[Any]) -> Any:
+        dst, word, base, *rest = children
+        offset = rest[0] if len(rest) == 2 else 0
+        form = FORM_BY_NAME["axchg64" if str(word) == "xchg_64" else "axchg32"]
+        return self._exchange(form, dst, _memory(base, offset), [rest[-1]], str(word))
+
+    def compare_exchange(self, children: list[Any]) -> Any:
+        dst, word, base, *rest = children
+        offset = rest[0] if len(rest) == 3 else 0
+        form = FORM_BY_NAME["acmpxchg64" if str(word) == "cmpxchg_64" else "acmpxchg32"]
+        return self._exchange(form, dst, _memory(base, offset), rest[-2:], str(word))
+
+    def _exchange(self, form: Form, dst: Register, address: Memory, registers: list[Register], word: str) -> Any:
+        for each in (dst, *registers):
+            _want_size(each, form.size, f"{word} works on {form.size * 8} bits")
+        if form.pattern is Pattern.CMPXCHG:
+            old, src = registers
+            text = f"{word} compares with, and returns in, register 0"
+            checks = [["is", dst.ref, 0, text], ["is", old.ref, 0, text]]
+            return _insn(form, address.base, src, off=address.offset, checks=checks)
+        src = registers[0]
+        checks = [_same(dst, src, f"{word} returns in the register of its operand: both must be the same")]
+        return _insn(form, address.base, src, off=address.offset, checks=checks)
+
+    def load_acquire(self, children: list[Any]) -> Any:
+        dst, _, cast, address = children
+        form = self._ordered("load_acquire", cast, dst)
+        return _insn(form, dst, address.base, off=address.offset)
+
+    def store_release(self, children: list[Any]) -> Any:
+        _, cast, address, src = children
+        form = self._ordered("store_release", cast, src)
+        return _insn(form, address.base, src, off=address.offset)
+
+    def _ordered(self, word: str, cast: Token, register: Register) -> Form:
+        symbol = _size_word(cast)
+        suffix = {"u8": "b", "u16": "h", "u32": "w", "u64": "dw"}[symbol]
+        _want_size(register, 8 if symbol == "u64" else 4, f"{word} of {symbol} takes a register of its width")
+        return FORM_BY_NAME[f"{word}_{suffix}"]
+
+    def address_space_cast(self, children: list[Any]) -> Any:
+        dst, _, src, to_space, from_space = children
+        for each in (dst, src):
+            _want_size(each, 8, "addr_space_cast takes 64-bit registers")
+        text = "an address space fits in 16 bits"
+        # LLVM's order: addr_space_cast(src, dst_space, src_space) is imm = dst_space << 16 | src_space
+        imm = ["bit_or", ["shl", to_space, 16], from_space]
+        checks = [["between", each, 0, 0xFFFF, text] for each in (to_space, from_space)]
+        return _insn(FORM_BY_NAME["addr_space_cast"], dst, src, imm=imm, checks=checks)
+
+    def load_wide(self, children: list[Any]) -> Any:
+        dst, expr = children[0], children[1]
+        _want_size(dst, 8, "a wide load fills a 64-bit register")
+        return _insn(FORM_BY_NAME["lddw"], dst, imm=expr)
+
+    def load_pseudo(self, children: list[Any]) -> Any:
+        _, dst, kind, expr = children
+        _want_size(dst, 8, "a wide load fills a 64-bit register")
+        return ["pseudo", dst.ref, kind, expr]
+
+    def jump_if(self, children: list[Any]) -> Any:
+        _, dst, condition, operand, goto, target = children
+        if isinstance(operand, Register):
+            _same_size(dst, operand)
+            return _insn(tables.CONDITIONS[str(condition), dst.size, True], dst, operand, off=target)
+        return _insn(tables.CONDITIONS[str(condition), dst.size, False], dst, off=target, imm=operand)
+
+    def jump(self, children: list[Any]) -> Any:
+        word, target = children
+        form = FORM_BY_NAME[{"goto": "ja"}.get(str(word), str(word))]
+        return _insn(form, imm=target) if form.pattern is Pattern.JUMP_LONG else _insn(form, off=target)
+
+    def call(self, children: list[Any]) -> Any:
+        return _insn(FORM_BY_NAME["call_helper"], imm=children[1])
+
+    def call_local(self, children: list[Any]) -> Any:
+        return _insn(FORM_BY_NAME["call_local"], imm=children[1])
+
+    def call_register(self, children: list[Any]) -> Any:
+        _want_size(children[1], 8, "callx takes a 64-bit register")
+        return _insn(FORM_BY_NAME["callx"], children[1])
+
+    def jump_register(self, children: list[Any]) -> Any:
+        _want_size(children[1], 8, "gotox takes a 64-bit register")
+        return _insn(FORM_BY_NAME["gotox"], children[1])
+
+    def exit(self, _: list[Any]) -> Any:
+        return _insn(FORM_BY_NAME["exit"])
+
+    def address(self, children: list[Any]) -> Memory:
+        return _memory(children[0], children[1] if len(children) > 1 else 0)
+
+    bracketed = address
+
+    def offset_plus(self, children: list[Any]) -> Any:
+        return children[0]
+
+    def offset_minus(self, children: list[Any]) -> Any:
+        return ["negate", children[0]]
+
+    # ---- instructions of the mnemonic dialect
+    def _by_mnemonic(self, children: list[Any]) -> Any:
+        word, *operands = children
+        mnemonic = " ".join(str(word).split())
+        kinds = "".join("r" if isinstance(each, Register) else "m" if isinstance(each, Memory) else "i" for each in operands)
+        form = tables.MNEMONICS.get((mnemonic, kinds))
+        if form is None:
+            raise _mnemonic_fault(mnemonic, kinds, word)
+        for each in operands:
+            register = each.base if isinstance(each, Memory) else each
+            if isinstance(register, Register) and register.size == 4 and (form.size == 8 or isinstance(each, Memory)):
+                raise Fault("a 64-bit register is wanted here: w (r)", register.start, register.end)
+        return _mnemonic_plan(form, operands, kinds, mnemonic)
+
+
+def _mnemonic_plan(form: Form, operands: list[Any], kinds: str, mnemonic: str) -> Any:
+    pattern = form.pattern
+    if pattern is Pattern.SWAP and kinds == "ri":
+        return _insn(form, operands[0], imm=operands[1], checks=[["in", operands[1], [16, 32, 64], f"width of {mnemonic}"]])
+    if pattern is Pattern.MOVSX and kinds == "rri":
+        widths = [8, 16, 32] if form.size == 8 else [8, 16]
+        return _insn(form, operands[0], operands[1], off=operands[2], checks=[["in", operands[2], widths, f"width of {mnemonic}"]])
+    if pattern in (Pattern.ALU_REG, Pattern.MOVSX):
+        return _insn(form, operands[0], operands[1])
+    if pattern in (Pattern.ALU_IMM, Pattern.LDDW):
+        return _insn(form, operands[0], imm=operands[1])
+    if pattern is Pattern.LD_IND:
+        return _insn(form, None, operands[0], imm=operands[1])
+    if pattern is Pattern.LOAD:
+        return _insn(form, operands[0], operands[1].base, off=operands[1].offset)
+    if kinds == "mr":
+        return _insn(form, operands[0].base, operands[1], off=operands[0].offset)
+    if pattern is Pattern.STORE_IMM:
+        return _insn(form, operands[0].base, off=operands[0].offset, imm=operands[1])
+    if pattern is Pattern.JUMP_REG:
+        return _insn(form, operands[0], operands[1], off=operands[2])
+    if pattern is Pattern.JUMP_IMM:
+        return _insn(form, operands[0], imm=operands[1], off=operands[2])
+    if pattern is Pattern.JUMP:
+        return _insn(form, off=operands[0])
+    if kinds == "i":
+        return _insn(form, imm=operands[0])
+    return _insn(form, operands[0] if operands else None)
+
+
+def _mnemonic_fault(mnemonic: str, kinds: str, word: Token) -> Fault:
+    known = tables.MNEMONIC_OPERANDS.get(mnemonic)
+    if known is None:
+        return Fault(f"unknown instruction: {mnemonic}", _start(word), _end(word))
+    spell = {"r": "register", "m": "[register+offset]", "i": "number"}
+    forms = " or ".join(", ".join(spell[kind] for kind in each) or "no operands" for each in known)
+    met = ", ".join(spell[kind] for kind in kinds) or "none"
+    return Fault(f"wrong operands of {mnemonic}: {met} ({forms})", _start(word), _end(word))
+
+
+# ---- helpers
+def _start(token: Token) -> int:
+    return token.start_pos or 0
+
+
+def _end(token: Token) -> int:
+    return token.end_pos or 0
+
+
+def _size_word(token: Token) -> str:
+    return "".join(char for char in str(token) if char.isalnum())
+
+
+def number_value(text: str, start: int = -1) -> int:
+    """The value of a number as text. Raises Fault."""
+    try:
+        if text[:1] == "0" and text.isdecimal():
+            return int(text, 8)
+        return int(text, 0)
+    except ValueError:
+        raise Fault(f"not a number: {text[:40]}", start, start + len(text), token=text) from None
+
+
+def _character(token: Token) -> int:
+    from toolchain.asm.expressions import string_bytes
+
+    body = str(token)[1:-1]
+    data = string_bytes(f'"{body}"') if body != '"' else b'"'
+    if len(data) != 1:
+        raise Fault(f"a character is one byte: {token}", _start(token), _end(token))
+    return data[0]
+
+
+def _memory(base: Register, offset: Any) -> Memory:
+    _want_size(base, 8, "an address is a 64-bit register")
+    return Memory(base, offset)
+
+
+def _same_size(left: Register, right: Register) -> None:
+    if left.size != right.size:
+        raise Fault("registers of different widths: r and w (both r, or both w)", right.start, right.end)
+
+
+def _want_size(register: Register, size: int, text: str) -> None:
+    if register.size != size:
+        met, wanted = ("w", "r") if size == 8 else ("r", "w")
+        raise Fault(f"{text}: {met} ({wanted})", register.start, register.end)
+
+
+def _same(left: Register, right: Register, text: str) -> list[Any]:
+    return ["same", left.ref, right.ref, text]
+
+
+def _insn(
+    form: Form,
+    dst: Register | None = None,
+    src: Register | None = None,
+    off: Any = 0,
+    imm: Any = 0,
+    checks: list[Any] | None = None,
+) -> list[Any]:
+    left = dst.ref if dst else _NO_REGISTER
+    right = src.ref if src else _NO_REGISTER
+    return ["insn", form.name, left, right, off, imm, checks or []]
+
+
+# ---- syntax errors
+_SPELLING = {
+    "REGISTER": "a register",
+    "PERCENT_REGISTER": "",
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "LOCAL_LABEL": "",
+    "CHARACTER": "",
+    "STRING": "a string",
+    "FLOAT": "a number",
+    "MEMORY": "*(u8..u64 *)",
+    "CAST": "(u8..u64 *)",
+    "ALU_OPERATOR": "an operator such as +=",
+    "CONDITION": "a comparison such as ==",
+    "AT_WORD": "@type",
+    "SECTION_NAME": "a section name",
+    "$END": "the end of the statement",
+    "GOTO": "goto",
+    "LL": "ll",
+    "EQUAL": "=",
+    "LPAR": "(",
+    "RPAR": ")",
+    "LSQB": "[",
+    "RSQB": "]",
+    "COMMA": ",",
+    "COLON": ":",
+    "PLUS": "",
+    "MINUS": "",
+    "TILDE": "",
+    "BANG": "",
+}
+"""How an error names what was expected; '' for what goes without saying."""
+
+
+def _syntax_fault(text: str, dialect: str, error: UnexpectedInput) -> Fault:
+    position = error.pos_in_stream
+    if isinstance(error, UnexpectedEOF) or position is None or position < 0 or position >= len(text):
+        position = len(text.rstrip())
+    if isinstance(error, UnexpectedToken):
+        expected = error.accepts or error.expected
+        if error.token.type == "$END":
+            position = len(text.rstrip())
+    elif isinstance(error, UnexpectedCharacters):
+        expected = error.allowed or set()
+    else:
+        expected = set()
+    return describe_syntax(text, dialect, position, frozenset(expected))
+
+
+def _word_at(text: str, position: int) -> str:
+    end = position
+    while end < len(text) and (text[end].isalnum() or text[end] in "_.$"):
+        end += 1
+    return text[position : max(end, position + 1)]
+
+
+def describe_syntax(text: str, dialect: str, position: int, expected: frozenset[str]) -> Fault:
+    """A fault for text that the grammar does not know, at ``position``."""
+    word = _word_at(text, position)
+    if not word:
+        what = "statement ends too early"
+    elif word == '"':
+        return Fault("string without an end", position, len(text), hint='close it with "')
+    elif word == "'":
+        return Fault("character without an end", position, len(text), hint="close it with '")
+    elif word[0] in "rw" and word[1:].isdecimal():
+        what = f"unknown register: {word}"
+        if int(word[1:]) > 10:
+            return Fault(f"{what} ({word[0]}0..{word[0]}10)", position, position + len(word))
+        what = f"a register cannot stand here: {word}"
+    elif position == 0:
+        what = f"unknown instruction: {word}"
+    elif word[0].isdigit() and not word.isalnum():
+        what = f"not a number: {word}"
+    elif word[0].isdigit():
+        hint = "put a space before ll" if word.endswith("ll") else ""
+        try:
+            int(word, 0)
+            what = f"unexpected {word}"
+        except ValueError:
+            return Fault(f"not a number: {word}", position, position + len(word), hint)
+    else:
+        what = f"unexpected {word}"
+    choices = sorted({_SPELLING.get(each, "") for each in expected} - {""})
+    if position and 0 < len(choices) <= 6:
+        what += f" (expected {' or '.join(choices)})"
+    return Fault(what, position, position + max(1, len(word)))
+
+
+__all__ = ["Tree", "grammar_hash", "grammar_text", "number_value", "plan_statement"]

@@ -1,0 +1,75 @@
+"""A parsed file: lines, where each came from, and their statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from toolchain.asm.faults import Fault
+from toolchain.asm.shapes import Shapes, Statement
+from toolchain.errors import AsmError, Span
+
+
+class Origin(NamedTuple):
+    """Where a line came from. ``parent`` is the line that included it or called its macro; ``role`` says which."""
+
+    path: str
+    line: int
+    text: str
+    parent: Origin | None = None
+    role: str = ""
+
+
+MAX_CHAIN = 8
+"""Origins shown of a chain of macros and includes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What ``parse`` makes of a text.
+
+    ``lines`` are what is assembled, after macros and includes; ``statements`` has each different line once.
+    ``origins`` is parallel to ``lines``, or None where every line is the text's own.
+    ``faults`` are those of the text pass; faults of statements stand in ``statements``.
+    """
+
+    path: str
+    lines: list[str]
+    origins: list[Origin] | None
+    statements: dict[str, tuple[Statement, ...] | Fault]
+    shapes: Shapes
+    faults: tuple[AsmError, ...] = ()
+    constants: tuple[tuple[str, int], ...] = ()
+
+    def origin(self, index: int) -> Origin:
+        """Where line ``index`` came from."""
+        if self.origins is not None:
+            return self.origins[index]
+        return Origin(self.path, index + 1, self.lines[index])
+
+    def error(self, index: int, fault: Fault, statement: int = 0, notes: tuple[tuple[Span | None, str], ...] = ()) -> AsmError:
+        """``fault`` of line ``index`` as an error with its place."""
+        line = self.lines[index]
+        start, end = self.shapes.locate(line, fault, statement)
+        return place_fault(fault, self.origin(index), line, start, end, notes)
+
+
+def place_fault(
+    fault: Fault, origin: Origin, line: str, start: int, end: int, notes: tuple[tuple[Span | None, str], ...] = ()
+) -> AsmError:
+    """An error at the columns of ``line``; the chain of macros and includes becomes notes."""
+    text = origin.text if origin.text == line or not origin.parent else line
+    span = Span(origin.path, origin.line, start + 1, end + 1, text)
+    chain: list[tuple[Span | None, str]] = []
+    parent, role = origin.parent, origin.role
+    while parent is not None and len(chain) < MAX_CHAIN:
+        column = len(parent.text) - len(parent.text.lstrip()) + 1
+        chain.append((Span(parent.path, parent.line, column, len(parent.text) + 1, parent.text), role))
+        parent, role = parent.parent, parent.role
+    return AsmError(fault.message, span, fault.hint, notes=(*notes, *chain))
+
+
+def first_of(faults: list[AsmError]) -> AsmError:
+    """One error that carries all faults of a run."""
+    first = faults[0]
+    return AsmError(first.message, first.where, first.hint, tuple(faults), first.notes)
