@@ -1,8 +1,9 @@
 """Maps of the user runtime: an object of the pin tree whose data is a shared-memory map of the C core.
 
     Map           a handle: MapHandle of spec/runtime.py, and a MutableMapping from bytes to bytes
-    create_map    from a MapSpec          open_map    from a StoredObject
-    check_map     every fault, for fsck   repair_map  new locks after a reboot
+    create_map    from a MapSpec          anonymous_map  the same, in no tree
+    open_map      from a StoredObject
+    check_map     every fault, for fsck   repair_map     new locks after a reboot
 
 What makes a map is kept in its object's spec: 10 words, 32 bits each but the last (map_extra, 64 bits):
 type, key_size, value_size, max_entries, flags, CPUs, numa node, BTF ids of key and value, 0, map_extra.
@@ -22,6 +23,7 @@ from typing import Any, Final, Self
 
 from toolchain.errors import LoadError, MapError, PinError, PinPlace, Unsupported
 from toolchain.isa.map_types import PERCPU_TYPES, MapFlag, MapType, UpdateFlag
+from toolchain.pin.header import ObjectHeader
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.maps import MapSpec, MapStyle
@@ -229,29 +231,27 @@ def create_map(store: ObjectStore, spec: MapSpec, btf: bytes = b"") -> Map:
 
     Raises: LoadError with the errno that BPF_MAP_CREATE gives, Unsupported (map type), RuntimeUnavailable.
     """
-    definition = _definition(spec, cpu_count() if spec.map_type in PERCPU_TYPES else 1)
-    size = ffi.new("uint64_t *")
-    status = _status_of_extras(spec) or lib.vm_map_size(definition, size)
-    if status == -errno.EOPNOTSUPP:
-        raise Unsupported(f"maps of type {spec.map_type.label} in the user runtime", spec.where)
-    if status != 0:
-        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status, spec.where)
-    seed = int.from_bytes(os.urandom(8), "little")
+    definition, size = _checked_definition(spec)
+    stored = store.create(
+        "map", spec.name, _packed(spec, definition), size, btf=btf, prepare=lambda made: _format(made, definition)
+    )
+    return open_map(stored, _creator_access(spec))
 
-    def format_data(stored: StoredObject) -> None:
-        status = lib.vm_map_format(stored.fileno(), DATA_OFFSET, definition, seed)
-        if status != 0:
-            raise OSError(-status, os.strerror(-status))
 
-    packed = _SPEC.pack(
-        spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, definition.cpu_count,
-        spec.numa_node, spec.key_type_id, spec.value_type_id, 0, spec.map_extra,
-    )  # fmt: skip
-    stored = store.create("map", spec.name, packed, size[0], btf=btf, prepare=format_data)
-    access = READ | WRITE
-    access &= ~WRITE if spec.map_flags & MapFlag.RDONLY else ~0
-    access &= ~READ if spec.map_flags & MapFlag.WRONLY else ~0
-    return open_map(stored, access)
+def anonymous_map(spec: MapSpec) -> Map:
+    """A new map in memory that belongs to no tree: it cannot be pinned, has id 0 and goes with its handle.
+
+    Raises: LoadError, Unsupported as create_map.
+    """
+    definition, size = _checked_definition(spec)
+    header = ObjectHeader("map", 0, spec.name, _packed(spec, definition), size, uid=os.geteuid())
+    try:
+        stored = StoredObject(os.memfd_create("bpf-map", os.MFD_CLOEXEC), header, is_writable=True)
+        os.posix_fallocate(stored.fileno(), 0, DATA_OFFSET + size)
+        _format(stored, definition)
+    except OSError as error:
+        raise LoadError(f"cannot create map {spec.name!r}", error.errno or errno.ENOMEM, spec.where) from error
+    return open_map(stored, _creator_access(spec))
 
 
 def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
@@ -285,7 +285,7 @@ def check_map(stored: StoredObject) -> list[str]:
 
 
 def repair_map(stored: StoredObject) -> None:
-    """Make a map's locks anew and mend what their holders left; for the store's ``repairers``. Leaves ``stored`` open."""
+    """Make a map's locks anew and mend what their holders left; for the store's ``repairers``."""
     _, definition = _stored_definition(stored)
     out = ffi.new("struct vm_map **")
     if lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, 0, 1, out) == 0:
@@ -301,6 +301,42 @@ def cpu_count() -> int:
         return int(last) + 1
     except (OSError, ValueError):
         return os.cpu_count() or 1
+
+
+def _checked_definition(spec: MapSpec) -> tuple[Any, int]:
+    """The C definition, and the bytes of data that it needs. Raises LoadError, Unsupported."""
+    definition = _definition(spec, cpu_count() if spec.map_type in PERCPU_TYPES else 1)
+    size = ffi.new("uint64_t *")
+    status = _status_of_extras(spec) or lib.vm_map_size(definition, size)
+    if status == -errno.EOPNOTSUPP:
+        raise Unsupported(f"maps of type {spec.map_type.label} in the user runtime", spec.where)
+    if status != 0:
+        raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status, spec.where)
+    return definition, size[0]
+
+
+def _format(stored: StoredObject, definition: Any) -> None:
+    seed = int.from_bytes(os.urandom(8), "little")
+    status = lib.vm_map_format(stored.fileno(), DATA_OFFSET, definition, seed)
+    if status != 0:
+        raise OSError(-status, os.strerror(-status))
+
+
+def _packed(spec: MapSpec, definition: Any) -> bytes:
+    return _SPEC.pack(
+        spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, definition.cpu_count,
+        spec.numa_node, spec.key_type_id, spec.value_type_id, 0, spec.map_extra,
+    )  # fmt: skip
+
+
+def _creator_access(spec: MapSpec) -> int:
+    """What BPF_F_RDONLY and BPF_F_WRONLY leave to the handle that creates the map; others choose their own."""
+    access = READ | WRITE
+    if spec.map_flags & MapFlag.RDONLY:
+        access &= ~WRITE
+    if spec.map_flags & MapFlag.WRONLY:
+        access &= ~READ
+    return access
 
 
 def _definition(spec: MapSpec, cpus: int) -> Any:
