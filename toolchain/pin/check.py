@@ -1,0 +1,190 @@
+"""The full check of a pin tree: every promise of store.py, looked at file by file. It changes nothing.
+
+    super    readable; no object has an id above the last one given
+    objs     each file is an object whose header is whole and says its own name, owner, inode and size
+    refs     each directory belongs to an object, is complete, and holds links to what it names
+    pins     each file is an anchored object
+    counts   st_nlink == 1 anchor + pins + edges + staged links
+    data     what the kind's own checker says (maps: every chain and list)
+
+A *fault* is something that no kill may leave. A *note* is something that a kill or another tool may: an object that
+nobody holds (the reaper's work), staged links, a foreign file, a link from outside the tree. Other processes may work
+meanwhile; what they change while it is looked at may be reported wrongly, so check a tree at rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
+from toolchain.pin import ids, reaper
+from toolchain.pin.header import ObjectHeader
+from toolchain.pin.root import PRIVATE, check_root, require_own
+from toolchain.pin.store import ObjectStore, files_below, read_header
+from toolchain.pin.stored import StoredObject
+
+Inode = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be. ``path`` is relative to the root."""
+
+    path: str
+    message: str
+    is_fault: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def check(store: ObjectStore, checkers: Mapping[str, Callable[[StoredObject], list[str]]]) -> list[Finding]:
+    """Everything wrong with a tree; [] if it is sound.
+
+    ``checkers``: kind of object -> what is wrong with one's data; they close it.
+    Raises: RuntimeUnavailable where the tree cannot be looked at.
+    """
+    if not check_root(store.root) or not os.path.isdir(os.path.join(store.root, PRIVATE)):
+        return []
+    inspection = _Inspection(store.root)
+    findings = [
+        *inspection.anchors(),
+        *inspection.ids(),
+        *inspection.edges(),
+        *inspection.staged(),
+        *inspection.pins(),
+        *inspection.counts(),
+    ]
+    for header in sorted(inspection.headers.values(), key=lambda each: (each.kind, each.id)):
+        findings += _data(store, header, checkers)
+    return findings
+
+
+class _Inspection:
+    """What was found so far. ``links``: how many names each inode has, by our own count."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.headers: dict[Inode, ObjectHeader] = {}
+        self.status: dict[Inode, os.stat_result] = {}
+        self.links: Counter[Inode] = Counter()
+
+    def anchors(self) -> Iterator[Finding]:
+        known = dict(reaper.anchors(self.root))
+        for name in sorted(os.listdir(os.path.join(self.root, PRIVATE, "objs"))):
+            path = f"{PRIVATE}/objs/{name}"
+            if name not in known:
+                yield Finding(path, "not an anchor")
+                continue
+            try:
+                header = self._header(path)
+            except FileNotFoundError:
+                continue
+            except ToolchainError as error:
+                yield Finding(path, error.message)
+                continue
+            status = known[name]
+            inode = (status.st_dev, status.st_ino)
+            self.headers[inode], self.status[inode] = header, status
+            self.links[inode] += 1
+            if header.anchor != name or header.ino != status.st_ino:
+                yield Finding(path, f"holds {header.anchor}, inode {header.ino}, and is inode {status.st_ino}")
+            if status.st_size < header.file_size:
+                yield Finding(path, f"cut short: {status.st_size} bytes ({header.file_size})")
+
+    def ids(self) -> Iterator[Finding]:
+        try:
+            last = ids.last_ids(self.root)
+        except RuntimeUnavailable as error:
+            yield Finding(f"{PRIVATE}/super", error.message)
+            return
+        for header in self.headers.values():
+            if last is None or header.id > last[header.kind]:
+                yield Finding(f"{PRIVATE}/super", f"{header.anchor} has an id that was never given")
+
+    def edges(self) -> Iterator[Finding]:
+        anchored = {header.anchor: inode for inode, header in self.headers.items()}
+        counts: Counter[str] = Counter()
+        for path, status in files_below(os.path.join(self.root, PRIVATE, "refs")):
+            owner, target = path.split("/")[-2:]
+            relative = f"{PRIVATE}/refs/{owner}/{target}"
+            inode = (status.st_dev, status.st_ino)
+            self.links[inode] += 1
+            counts[owner] += 1
+            if anchored.get(target) != inode:
+                yield Finding(relative, "does not lead to what it names")
+            if owner not in anchored:
+                yield Finding(relative, "belongs to no object", is_fault=False)
+        for header in self.headers.values():
+            if counts[header.anchor] != header.ref_count:
+                message = f"{header.anchor} keeps {counts[header.anchor]} objects alive ({header.ref_count})"
+                yield Finding(
+                    f"{PRIVATE}/refs/{header.anchor}", message, is_fault=reaper.has_edges(self.root, header.anchor)
+                )
+
+    def staged(self) -> Iterator[Finding]:
+        for place in ("stage", "commit"):
+            for path, status in files_below(os.path.join(self.root, PRIVATE, place)):
+                self.links[status.st_dev, status.st_ino] += 1
+                yield Finding(os.path.relpath(path, self.root), "left by a killed publisher", is_fault=False)
+
+    def pins(self) -> Iterator[Finding]:
+        for path, status in files_below(self.root, PRIVATE):
+            inode = (status.st_dev, status.st_ino)
+            self.links[inode] += 1
+            if inode in self.headers:
+                continue
+            relative = os.path.relpath(path, self.root)
+            try:
+                header = self._header(relative)
+            except FileNotFoundError:
+                continue
+            except ToolchainError as error:
+                yield Finding(relative, error.message, is_fault=False)
+                continue
+            is_copy = header.ino != status.st_ino
+            yield Finding(relative, f"a copy of {header.anchor}" if is_copy else "its anchor is missing", not is_copy)
+
+    def counts(self) -> Iterator[Finding]:
+        for inode, header in self.headers.items():
+            path = f"{PRIVATE}/objs/{header.anchor}"
+            count = self.status[inode].st_nlink
+            if count < self.links[inode]:
+                yield Finding(path, f"has {self.links[inode]} names, but counts {count}", is_fault=False)
+            elif count > self.links[inode]:
+                yield Finding(path, f"{count - self.links[inode]} names of it are outside of the tree", is_fault=False)
+
+    def _header(self, relative: str) -> ObjectHeader:
+        path = os.path.join(self.root, relative)
+        place = FilePlace(relative)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except PermissionError as error:
+            require_own(os.lstat(path), "object", place)
+            raise PinError("cannot be read", error.errno or 0, place) from error
+        try:
+            return read_header(descriptor, place)
+        finally:
+            os.close(descriptor)
+
+
+def _data(
+    store: ObjectStore, header: ObjectHeader, checkers: Mapping[str, Callable[[StoredObject], list[str]]]
+) -> Iterator[Finding]:
+    """What an object's own data says; an object that cannot be had by its id is dead, which is for the reaper."""
+    path = f"{PRIVATE}/objs/{header.anchor}"
+    try:
+        stored = store.by_id(header.kind, header.id)
+        stored.btf()
+        found = checkers[header.kind](stored) if header.kind in checkers else []
+        stored.close()
+    except ToolchainError as error:
+        is_dead = isinstance(error, PinError) and os.path.lexists(os.path.join(store.root, path))
+        is_dead = is_dead and os.lstat(os.path.join(store.root, path)).st_nlink == 1
+        yield Finding(path, "held by nobody" if is_dead else error.message, is_fault=not is_dead)
+        return
+    for message in found:
+        yield Finding(path, message)
