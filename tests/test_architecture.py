@@ -1,0 +1,210 @@
+"""The walls: who may import whom, which library belongs to whom, what is pure, and that every file says what it is.
+
+Read from the syntax trees, so imports inside functions and under TYPE_CHECKING count too.
+"""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = {
+    "errors": 0,
+    "isa": 1,
+    "spec": 2,
+    "btf": 2,
+    "asm": 3,
+    "elf": 3,
+    "verifier": 3,
+    "pin": 3,
+    "vm": 4,
+    "kernel": 4,
+    "loader": 5,
+    "cli": 6,
+}
+"""Folder -> layer. A module imports lower layers or its own folder; folders of one layer do not know each other,
+except that spec's types may name btf's."""
+SIBLINGS_ALLOWED = {("spec", "btf")}
+OWNERS = {"lark": {"asm"}, "elftools": {"elf"}, "click": {"cli"}, "_core": {"vm"}, "cffi": {"vm"}}
+"""Library -> the folders that may import it."""
+PURE = ("asm", "elf", "verifier", "btf", "isa", "spec", "loader/link.py", "loader/bind.py", "loader/object_maps.py",
+        "loader/source_info.py", "loader/core_relocation.py", "loader/type_layout.py", "loader/map_btf.py")  # fmt: skip
+"""What neither opens, nor prints, nor asks the system."""
+IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "breakpoint"}
+IMPURE_MODULES = {
+    "os",
+    "io",
+    "pathlib",
+    "subprocess",
+    "socket",
+    "shutil",
+    "tempfile",
+    "fcntl",
+    "mmap",
+    "ctypes",
+    "pickle",
+}
+IMPURE_EXCEPTIONS = {
+    ("asm", "grammar"): "reads the grammar files beside it",
+    ("asm", "preprocess"): "reads the files that a source includes",
+    ("verifier", "verify"): "os.cpu_count() is the default of an option",
+}
+"""(folder, module) -> why. Each still never prints."""
+
+MODULES = sorted((ROOT / "toolchain").rglob("*.py"))
+
+
+def folder_of(path: Path) -> str:
+    """toolchain/vm/maps.py -> vm; toolchain/errors.py -> errors; toolchain/__init__.py -> ''."""
+    parts = path.relative_to(ROOT / "toolchain").with_suffix("").parts
+    return "" if parts == ("__init__",) else parts[0]
+
+
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {dotted_name(path) for path in MODULES}
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported_by(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """``from toolchain.spec import maps`` imports toolchain.spec.maps; of other names, the module that has them."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    module = node.module or ""
+    assert node.level == 0, f"line {node.lineno}: relative import"
+    for alias in node.names:
+        inner = f"{module}.{alias.name}"
+        yield inner if inner in NAMES else module
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports anywhere."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported_by(node)
+
+
+def imported_at_start(path: Path) -> Iterator[str]:
+    """What is imported when the module is: neither inside a function nor for type checking only."""
+    nodes: list[ast.AST] = list(tree_of(path).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported_by(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            nodes += node.orelse
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            nodes += ast.iter_child_nodes(node)
+
+
+def is_pure(path: Path) -> bool:
+    relative = path.relative_to(ROOT / "toolchain").as_posix()
+    return any(relative == each or relative.startswith(f"{each}/") for each in PURE)
+
+
+def test_a_module_imports_lower_layers_or_its_own_folder():
+    wrong = []
+    for path in MODULES:
+        here = folder_of(path)
+        if not here:
+            continue
+        assert here in LAYERS, f"{here}: a folder without a layer"
+        for name in imports_of(path):
+            there = name.split(".")[1] if name.startswith("toolchain.") else here
+            if there != here and LAYERS[there] >= LAYERS[here] and (here, there) not in SIBLINGS_ALLOWED:
+                wrong.append(f"{shown(path)} imports {name}")
+    assert not wrong
+
+
+def test_no_import_cycles():
+    graph = {
+        dotted_name(path): {name for name in imported_at_start(path) if name in NAMES and name != dotted_name(path)}
+        for path in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail[trail.index(name) :], name))
+        if name not in done:
+            for each in graph[name]:
+                visit(each, (*trail, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+def test_libraries_stay_with_their_owners():
+    wrong = [
+        f"{shown(path)} imports {name}"
+        for path in MODULES
+        for name in imports_of(path)
+        for part in name.split(".")
+        if part in OWNERS and folder_of(path) not in OWNERS[part]
+    ]
+    assert not wrong
+
+
+def test_every_module_says_what_it_is():
+    assert not [shown(path) for path in MODULES if not ast.get_docstring(tree_of(path))]
+
+
+def test_pure_folders_touch_nothing():
+    wrong = []
+    for path in filter(is_pure, MODULES):
+        is_exempt = (folder_of(path), path.stem) in IMPURE_EXCEPTIONS
+        refused = IMPURE_NAMES - ({"open"} if is_exempt else set())
+        wrong += [f"{shown(path)}:{line}: {name}()" for name, line in called_names(path) if name in refused]
+        if not is_exempt:
+            modules = (name for name in imports_of(path) if name.split(".")[0] in IMPURE_MODULES)
+            wrong += [f"{shown(path)} imports {name}" for name in modules]
+    assert not wrong
+
+
+def test_exceptions_are_still_needed():
+    paths = {(folder_of(path), path.stem): path for path in filter(is_pure, MODULES)}
+    for key, reason in IMPURE_EXCEPTIONS.items():
+        if key in paths:
+            found = {name.split(".")[0] for name in imports_of(paths[key])} & IMPURE_MODULES
+            assert found, f"{key}: no longer impure ({reason})"
+
+
+def test_only_the_commands_print_or_exit():
+    refused = {"print", "exit", "sys.exit", "os._exit"}
+    wrong = [
+        f"{shown(path)}:{line}: {name}()"
+        for path in MODULES
+        if folder_of(path) != "cli"
+        for name, line in called_names(path)
+        if name in refused
+    ]
+    assert not wrong
+
+
+def test_nothing_is_left_for_later():
+    words = ("TODO", "FIXME", "XXX", "HACK", "NotImplementedError")
+    assert not [f"{shown(path)}: {word}" for path in MODULES for word in words if word in path.read_text()]
+
+
+def called_names(path: Path) -> Iterator[tuple[str, int]]:
+    """The names that a file calls, ``module.name`` where they are attributes of a name, and their lines."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            match node.func:
+                case ast.Name(id=name):
+                    yield name, node.lineno
+                case ast.Attribute(value=ast.Name(id=module), attr=name):
+                    yield f"{module}.{name}", node.lineno
