@@ -46,10 +46,11 @@ from toolchain.verifier.regtypes import (
     number,
     type_text,
 )
-from toolchain.verifier.scalar import S64_MIN, settle, sext, sext32, violation_text, zext32
+from toolchain.verifier.scalar import S64_MIN, settle, sext, sext32, unknown_of_size, violation_text, zext32
 from toolchain.verifier.stack import assign_id
 
 MAX_VAR_OFF = 1 << 29
+_UNKNOWN_LOW_HALF = number(unknown_of_size(4))
 _SHIFTS = (0x60, 0x70, 0xC0)
 _ALU_OF = {int(op): op for op in Alu}
 
@@ -105,9 +106,7 @@ def _move(env: Env, insn: Code) -> None:
     elif is64 and insn.off == 0:
         regs[insn.dst] = assign_id(env, regs, insn.src)
     elif regs[insn.src].type != SCALAR:
-        if not is64:
-            env.deny(f"R{insn.src} partial copy of pointer")
-        env.deny(f"R{insn.src} sign-extension part of pointer")
+        regs[insn.dst] = UNKNOWN_SCALAR if is64 else _UNKNOWN_LOW_HALF
     else:
         regs[insn.dst] = _converted(env, regs, insn, is64)
 

@@ -18,7 +18,7 @@ from toolchain.isa.program_types import ProgType
 from toolchain.verifier import stack, tnum
 from toolchain.verifier.env import Env
 from toolchain.verifier.liveness import StackLiveness
-from toolchain.verifier.progtypes import check_ctx_access, may_write_packets
+from toolchain.verifier.progtypes import check_ctx_access, may_read_socket, may_write_packets
 from toolchain.verifier.regtypes import (
     ARENA,
     BASE_MASK,
@@ -304,7 +304,10 @@ def _access_mem(env: Env, regno: int, reg: Reg, off: int, size: int, is_write: b
 def _access_sock(env: Env, regno: int, reg: Reg, off: int, size: int, is_write: bool) -> None:
     if is_write:
         env.deny(f"R{regno} cannot write into {type_text(reg.type)}")
-    env.unsupported(f"fields of {type_text(reg.type)}")
+    if reg.scalar.smin < 0:
+        env.deny(f"R{regno} min value is negative, either use unsigned index or do a if (index >=0) check.")
+    if not may_read_socket(reg.type, off, size, env.attach_type):
+        env.deny(f"R{regno} invalid {type_text(reg.type)} access off={off} size={size}")
 
 
 def note_pointer_type(env: Env, kind: int) -> None:
