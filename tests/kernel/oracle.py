@@ -202,13 +202,18 @@ def last_line(log: str) -> str:
 
 def run(fd: int, data: bytes = b"", repeat: int = 1, ctx: bytes = b"", room: int = 4096) -> tuple[int, bytes]:
     """BPF_PROG_TEST_RUN: the return value (unsigned 32 bits) and the packet afterwards."""
+    return run_with_ctx(fd, data, ctx, repeat, room)[:2]
+
+
+def run_with_ctx(fd: int, data: bytes, ctx: bytes = b"", repeat: int = 1, room: int = 4096) -> tuple[int, bytes, bytes]:
+    """The same, and the context afterwards (b'' where ``ctx`` is)."""
     held, context = _buffer(data), _buffer(ctx)
-    out = ctypes.create_string_buffer(len(data) + room)
+    out, ctx_out = ctypes.create_string_buffer(len(data) + room), ctypes.create_string_buffer(max(len(ctx), 1))
     attr = bytearray(
         struct.pack(
             "<IIIIQQIIIIQQ",
             *(fd, 0, len(data), len(out) if data else 0, _address(held) if data else 0, _address(out) if data else 0),
-            *(repeat, 0, len(ctx), 0, _address(context) if ctx else 0, 0),
+            *(repeat, 0, len(ctx), len(ctx), _address(context) if ctx else 0, _address(ctx_out) if ctx else 0),
         )
     )
     # The results come back in the attribute itself, so this call keeps its own buffer.
@@ -217,7 +222,7 @@ def run(fd: int, data: bytes = b"", repeat: int = 1, ctx: bytes = b"", room: int
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     retval, _size_in, size_out = struct.unpack_from("<III", buffer.raw, 4)
-    return retval, out.raw[: size_out if data else 0]
+    return retval, out.raw[: size_out if data else 0], ctx_out.raw[: len(ctx)]
 
 
 def obj_pin(fd: int, path: str) -> None:
