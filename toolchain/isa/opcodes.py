@@ -174,7 +174,7 @@ class Pattern(StrEnum):
     CALL_HELPER = "imm: helper id"
     CALL_LOCAL = "imm: slots from the next one"
     CALL_KFUNC = "imm: BTF id, off: module"
-    CALL_REG = "dst"
+    CALL_REG = "dst as function"
     EXIT = "none"
 
 
