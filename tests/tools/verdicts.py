@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Verdicts of our verifier over many programs, one JSON line each, to lay beside another verifier's.
 
-    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--hints FILE] [--prog-flags N]
+    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--hints FILE]
+                 [--default-type N] [--prog-flags N]
     verdicts.py test_verifier FILE.jsonl... -o RESULTS.jsonl [-j N]
 
 ``objects`` takes every ELF file below each DIR and names it by its path from there. ``test_verifier`` takes instruction
@@ -99,7 +100,7 @@ def _judge(make: Callable[[], LinkedProgram]) -> Row:
     return row | {"verdict": "accept", "processed": verified.stats.processed, "usec": verified.stats.usec or None}
 
 
-def object_job(root: pathlib.Path, path: pathlib.Path, hints: list[tuple[str, int]], flags: int) -> Job:
+def object_job(root: pathlib.Path, path: pathlib.Path, hints: list[tuple[str, int]], flags: int, default: int) -> Job:
     """All programs of one object."""
     name = str(path.relative_to(root))
 
@@ -112,7 +113,8 @@ def object_job(root: pathlib.Path, path: pathlib.Path, hints: list[tuple[str, in
         except ToolchainError as error:
             emit({"file": name, "verdict": "unsupported", "stage": "open", "message": error.message})
             return
-        hint = next((ProgType(kind) for pattern, kind in hints if re.search(pattern, name)), None)
+        number = next((kind for pattern, kind in hints if re.search(pattern, name)), default)
+        hint = ProgType(number) if number else None
         for program in obj.programs:
 
             def make(program: Any = program) -> LinkedProgram:
@@ -279,6 +281,7 @@ def main() -> int:
     parser.add_argument("-j", "--jobs", type=int, default=1)
     parser.add_argument("--match", default="*", metavar="GLOB", help="only files (tests: SUITE/INDEX) that match")
     parser.add_argument("--hints", type=pathlib.Path)
+    parser.add_argument("--default-type", type=int, default=0, metavar="N", help="program type where nothing says one")
     parser.add_argument("--prog-flags", type=int, default=0, metavar="N", help="BPF_F_* added to every program's")
     arguments = parser.parse_args()
     crashes: dict[str, int] = {}
@@ -292,7 +295,7 @@ def main() -> int:
                 continue
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 if fnmatch.fnmatch(str(path.relative_to(root)), arguments.match):
-                    yield object_job(root, path, hints, arguments.prog_flags)
+                    yield object_job(root, path, hints, arguments.prog_flags, arguments.default_type)
 
     with arguments.output.open("w") as out, arguments.output.with_suffix(".crash").open("w") as crash_file:
 
