@@ -344,6 +344,10 @@ class Assembler:
         fixup = Fixup(self.current.size + size, kind, self.anchor(bound), self.line, self.statement)
         self.fixups[self.current.index].append(fixup)
 
+    def raw_fixup(self, offset: int, kind: str, bound: Any) -> None:
+        """A fix-up at any offset of the current section."""
+        self.fixups[self.current.index].append(Fixup(offset, kind, self.anchor(bound), self.line, self.statement))
+
     def _data(self, key: Any, operands: tuple[Any, ...]) -> None:
         if key in (".uleb128", ".sleb128"):
             for bound in operands:

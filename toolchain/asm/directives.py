@@ -25,7 +25,7 @@ HANDLERS: dict[str, Handler] = {}
 UNSUPPORTED = {
     name: "directive is not supported"
     for name in (
-        ".reloc", ".linkonce", ".struct", ".octa", ".gnu_attribute", ".loc_mark_labels", ".incbin", ".cfi_offset",
+        ".linkonce", ".struct", ".octa", ".gnu_attribute", ".loc_mark_labels", ".incbin", ".cfi_offset",
         ".subsection", ".stabs", ".stabd", ".stabn",
     )
 }  # fmt: skip
@@ -254,6 +254,26 @@ def _align(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None
 def _org(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 2)
     state.advance_to(arguments[0])
+
+
+_RELOCATION_TYPES = {"R_BPF_NONE": 0, "R_BPF_64_64": 1, "R_BPF_64_ABS64": 2, "R_BPF_64_ABS32": 3, "R_BPF_64_NODYLD32": 4, "R_BPF_64_32": 10}
+
+
+@_handles(".reloc")
+def _reloc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+    """``.reloc offset, type, symbol``: a relocation and nothing else; the bytes at ``offset`` stay as they are."""
+    _count(directive, arguments, 3, 3)
+    offset = state.number(arguments[0], allow_address=True)
+    kind = arguments[1]
+    if not isinstance(kind, int):
+        word = name_of(kind, directive)
+        if word not in _RELOCATION_TYPES:
+            raise Fault(f"unknown relocation type: {word} ({', '.join(_RELOCATION_TYPES)})", token=word)
+        kind = _RELOCATION_TYPES[word]
+    if not 0 <= offset <= sections.MAX_SIZE or not 0 <= kind <= 255:
+        raise Fault(f"offset or type out of range: {offset}, {kind}")
+    target = ("name", name_of(arguments[2], directive))
+    state.raw_fixup(offset, f"reloc{kind}", target)
 
 
 # ---- debug information of compilers (debug_line.py, debug_frame.py)

@@ -47,7 +47,7 @@ class _Resolver:
     def __init__(self, state: Assembler) -> None:
         self.state = state
         self.little = state.options.endian == "little"
-        self.relocations: dict[int, list[tuple[int, RelocationType, int | str]]] = {}
+        self.relocations: dict[int, list[tuple[int, int, int | str]]] = {}
         self.referenced: set[str] = set()
         self._resolving: set[str] = set()
         state.statement = 0
@@ -63,7 +63,8 @@ class _Resolver:
             if name.startswith(".L\x01"):
                 number = name.split("\x01")[1]
                 raise Fault(f"no label {number} after this line: {number}f", token=f"{number}f")
-            return Address(-1, 0, name)
+            section = self.state.section_index.get(name, -1)
+            return Address(section, 0, name if section < 0 else "")
         if isinstance(value, (int, Address)):
             return value
         if name in self._resolving:
@@ -90,6 +91,7 @@ class _Resolver:
                 self._apply(index, data, fixup)
             except Fault as fault:
                 self.state.fault(self._with_token(fault, fixup), fixup.line, fixup.statement)
+        self.relocations[index].sort(key=lambda each: each[0])
         return bytes(data)
 
     @staticmethod
@@ -110,6 +112,8 @@ class _Resolver:
             self._wide(index, data, fixup, value)
         elif kind.startswith("data"):
             self._data(index, data, fixup, value, int(kind[4:]))
+        elif kind.startswith("reloc"):
+            self._bare_relocation(index, len(data), fixup, value)
         elif isinstance(value, Address):
             hint = f"write `rN = {value.symbol} ll`" if kind == "imm32" else ""
             if value.section < 0:
@@ -182,6 +186,18 @@ class _Resolver:
             kind = RelocationType.R64_ABS64 if size == 8 else self._data32_type(value)
             value = self._relocate(index, fixup.offset, kind, value)
         data[fixup.offset : fixup.offset + size] = data_bytes(value, size, self.state.options.endian)
+
+    def _bare_relocation(self, index: int, size: int, fixup: Fixup, value: expressions.Value) -> None:
+        if isinstance(value, int) or fixup.offset >= size:
+            raise Fault(f".reloc wants a symbol, and an offset inside the section: {fixup.offset} ({size} bytes)")
+        label = self.state.labels.get(value.symbol)
+        is_section = not value.symbol or value.symbol.startswith(".L")
+        if not is_section:
+            self.referenced.add(value.symbol)
+        elif label is None and value.section < 0:
+            raise Fault(f"undefined label: {value.symbol}", token=value.symbol)
+        kind = int(fixup.kind[5:])
+        self.relocations[index].append((fixup.offset, kind, value.section if is_section else value.symbol))
 
     def _data32_type(self, address: Address) -> RelocationType:
         """NODYLD32 for what type information refers to: temporary labels in code, named symbols in writable data."""
@@ -296,8 +312,10 @@ def _symbols(state: Assembler, resolver: _Resolver) -> list[Symbol]:
     """Files, local symbols, the sections that relocations refer to, then global symbols."""
     local: list[Symbol] = [Symbol(name, SHN_ABS, type=SymbolType.FILE) for name in dict.fromkeys(state.files)]
     others: list[Symbol] = []
-    names = dict.fromkeys((*(name for name in state.labels if not name.startswith(".L")), *state.symbols, *state.constants, *sorted(resolver.referenced)))
+    names = dict.fromkeys((*state.labels, *state.symbols, *state.constants, *sorted(resolver.referenced)))
     for name in names:
+        if name.startswith(".L"):
+            continue
         try:
             symbol = _symbol(state, resolver, name)
         except Fault as fault:
@@ -337,7 +355,7 @@ def _symbol(state: Assembler, resolver: _Resolver, name: str) -> Symbol | None:
             return None
         return Symbol(name, value.section, value.offset, size_value, kind, bind or SymbolBind.LOCAL, visibility)
     if name in resolver.referenced or bind in (SymbolBind.GLOBAL, SymbolBind.WEAK):
-        return Symbol(name, UNDEFINED, 0, 0, SymbolType.NOTYPE if kind is SymbolType.OBJECT else SymbolType.NOTYPE, bind or SymbolBind.GLOBAL, visibility)
+        return Symbol(name, UNDEFINED, 0, 0, SymbolType.NOTYPE, bind or SymbolBind.GLOBAL, visibility)
     return None
 
 

@@ -105,3 +105,14 @@ def parse_type(text: str) -> int:
     if text not in _TYPES:
         raise Fault(f"unknown section type: {text} ({', '.join(_TYPES)})")
     return _TYPES[text]
+
+
+def flag_letters(flags: int) -> str | None:
+    """The letters of SHF_* flags; None where some have no letter."""
+    letters = "".join(letter for letter, bit in _FLAG_LETTERS.items() if flags & bit)
+    return letters if parse_flags(letters) == flags else None
+
+
+def type_word(type: int) -> str | None:
+    """The word of a SHT_* type; None where it has none."""
+    return next((word for word, number in _TYPES.items() if number == type), None)
