@@ -1,0 +1,15 @@
+"""Fixtures for all tests; being here also lets every test import the helpers of this directory."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def pin_root() -> Iterator[str]:
+    """A pin root of the test's own, not made yet, where unnamed files are possible."""
+    directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pins-", dir=directory) as above:
+        yield os.path.join(above, "pins")
