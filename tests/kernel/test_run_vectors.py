@@ -1,0 +1,61 @@
+"""Every run vector through BPF_PROG_TEST_RUN: what it expects is what the live kernel does."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from tests.kernel import oracle
+from tests.vm.engines import Observed, summed
+from tests.vm.vectors import Vector, vectors
+from toolchain.isa.codec import decode, encode
+from toolchain.isa.map_types import PERCPU_TYPES
+from toolchain.isa.opcodes import PseudoSrc
+from toolchain.vm.maps import cpu_count
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(bool(oracle.why_unavailable()), reason=oracle.why_unavailable() or "available"),
+]
+_KINDS = {PseudoSrc.MAP_IDX: PseudoSrc.MAP_FD, PseudoSrc.MAP_IDX_VALUE: PseudoSrc.MAP_VALUE}
+
+
+@pytest.mark.parametrize("vector", [each for each in vectors() if each.kernel == "yes"], ids=lambda each: each.name)
+def test_kernel_agrees(vector: Vector) -> None:
+    assert run_kernel(vector).differences(vector, has_trace=False) == []
+
+
+def run_kernel(vector: Vector) -> Observed:
+    """One test run in the kernel."""
+    with ExitStack() as stack:
+        fds = {}
+        for spec in vector.maps:
+            fd = oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
+            stack.enter_context(oracle.closing(fd))
+            fds[spec.name] = fd
+        for name, key, value in vector.before:
+            oracle.map_update(fds[name], key, value)
+        verdict, fd = oracle.prog_load(int(vector.prog_type), _with_fds(vector, list(fds.values())))
+        stack.enter_context(oracle.closing(fd))
+        assert verdict.accepted, verdict.log
+        retval, packet, ctx = oracle.run_with_ctx(fd, vector.packet, vector.ctx_bytes)
+        elements = {(name, key): _element(vector, fds, name, key) for name, key, _ in vector.after}
+        return Observed(retval, packet, ctx, elements)
+
+
+def _with_fds(vector: Vector, fds: list[int]) -> bytes:
+    insns = decode(vector.linked().code)
+    return encode(
+        insn._replace(src=int(_KINDS[PseudoSrc(insn.src)]), imm=fds[insn.imm])
+        if insn.is_wide and insn.src in _KINDS
+        else insn
+        for insn in insns
+    )
+
+
+def _element(vector: Vector, fds: dict[str, int], name: str, key: bytes) -> bytes | None:
+    spec = next(each for each in vector.maps if each.name == name)
+    size = -(-spec.value_size // 8) * 8 * cpu_count() if spec.map_type in PERCPU_TYPES else spec.value_size
+    try:
+        return summed(spec, oracle.map_lookup(fds[name], key, size))
+    except FileNotFoundError:
+        return None
