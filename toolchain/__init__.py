@@ -1,9 +1,60 @@
 """eBPF toolchain: assemble, read, link, bind, verify, load, run and pin, with and without a kernel.
 
-The arrows of ARCHITECTURE.md as functions are re-exported here lazily, so that
-``import toolchain`` costs nothing and a command imports only what it uses.
+The arrows of ARCHITECTURE.md as functions, and the types on them, are here: ``from toolchain import assemble, load``.
+Each is imported when it is first asked for, so that ``import toolchain`` costs nothing.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "parse": "toolchain.asm",
+    "assemble": "toolchain.asm",
+    "assemble_text": "toolchain.asm",
+    "disassemble": "toolchain.asm",
+    "read": "toolchain.elf",
+    "write": "toolchain.elf",
+    "extract": "toolchain.elf",
+    "read_object": "toolchain.loader.objects",
+    "link": "toolchain.loader.library",
+    "verify": "toolchain.loader.library",
+    "load": "toolchain.loader.library",
+    "Program": "toolchain.loader.library",
+    "LoadedObject": "toolchain.loader.library",
+    "open_runtime": "toolchain.loader.runtimes",
+    "read_capture": "toolchain.loader.captures",
+    "CaptureWriter": "toolchain.loader.captures",
+    "ToolchainError": "toolchain.errors",
+    "AsmError": "toolchain.errors",
+    "ObjectError": "toolchain.errors",
+    "LinkError": "toolchain.errors",
+    "PinConflict": "toolchain.errors",
+    "Rejected": "toolchain.errors",
+    "Unsupported": "toolchain.errors",
+    "LoadError": "toolchain.errors",
+    "MapError": "toolchain.errors",
+    "PinError": "toolchain.errors",
+    "RuntimeUnavailable": "toolchain.errors",
+    "ObjectSpec": "toolchain.spec.objects",
+    "MapSpec": "toolchain.spec.maps",
+    "MapType": "toolchain.isa.map_types",
+    "ProgType": "toolchain.isa.program_types",
+}
+"""Public name -> the module that has it."""
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
