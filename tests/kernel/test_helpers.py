@@ -43,7 +43,7 @@ pytestmark = [
 
 EXIT = (Insn(0xB7, 0), Insn(0x95))
 RDONLY_PROG, WRONLY_PROG = 128, 256
-TYPES = [kind for kind in ProgType if has_helper_table(kind) and kind not in (ProgType.LIRC_MODE2, ProgType.TRACING)]
+TYPES = [kind for kind in ProgType if has_helper_table(kind) and kind != ProgType.TRACING]
 
 
 def _load(insns: tuple[Insn, ...] | list[Insn], prog_type: ProgType, attach: int = 0) -> oracle.Verdict:

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Verdicts of our verifier over many programs, one JSON line each, to lay beside another verifier's.
 
-    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--hints FILE]
-                 [--default-type N] [--prog-flags N]
+    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--settings FILE]
     verdicts.py test_verifier FILE.jsonl... -o RESULTS.jsonl [-j N]
 
 ``objects`` takes every ELF file below each DIR and names it by its path from there. ``test_verifier`` takes instruction
 arrays with their maps, as JSON lines: first ``{"suite","fixup","maps",..}``, then ``{"suite","index","code",..}``.
-HINTS is ``[[regular expression over the file's path, program type], ...]`` for sections whose names give no type.
+SETTINGS says how single programs are to be loaded, where their sections do not: a list of ``{"file","programs":
+[{"section","program","prog_type","attach_type","flags"}]}``.
 
 A line has ``file``, ``section`` and ``program`` (objects), ``verdict`` accept, reject or unsupported, ``stage``,
 ``message``, ``insn``, ``insns``, ``processed``, ``usec``. Each file is judged in a process of its own, with a limit on
@@ -22,7 +22,6 @@ import fnmatch
 import json
 import os
 import pathlib
-import re
 import resource
 import selectors
 import signal
@@ -45,6 +44,7 @@ MEMORY = 3 << 30
 WIDE = 0x18
 
 Row = dict[str, Any]
+Settings = dict[tuple[str, str, str], Row]
 Job = tuple[str, Callable[[Callable[[Row], None]], None]]
 
 
@@ -100,7 +100,7 @@ def _judge(make: Callable[[], LinkedProgram]) -> Row:
     return row | {"verdict": "accept", "processed": verified.stats.processed, "usec": verified.stats.usec or None}
 
 
-def object_job(root: pathlib.Path, path: pathlib.Path, hints: list[tuple[str, int]], flags: int, default: int) -> Job:
+def object_job(root: pathlib.Path, path: pathlib.Path, settings: Settings) -> Job:
     """All programs of one object."""
     name = str(path.relative_to(root))
 
@@ -113,23 +113,37 @@ def object_job(root: pathlib.Path, path: pathlib.Path, hints: list[tuple[str, in
         except ToolchainError as error:
             emit({"file": name, "verdict": "unsupported", "stage": "open", "message": error.message})
             return
-        number = next((kind for pattern, kind in hints if re.search(pattern, name)), default)
-        hint = ProgType(number) if number else None
         for program in obj.programs:
+            wanted = settings.get((name, program.section, program.name), {})
 
-            def make(program: Any = program) -> LinkedProgram:
-                linked = link(obj, program.name, hint if program.prog_type is None else None)
-                return _with_flags(linked, flags)
+            def make(program: Any = program, wanted: Row = wanted) -> LinkedProgram:
+                kind = ProgType(wanted["prog_type"]) if "prog_type" in wanted else program.prog_type
+                return _as_wanted(link(obj, program.name, kind), wanted)
 
             emit(judge({"file": name, "section": program.section, "program": program.name}, make))
 
     return name, run
 
 
-def _with_flags(program: LinkedProgram, flags: int) -> LinkedProgram:
+def _as_wanted(program: LinkedProgram, wanted: Row) -> LinkedProgram:
     from dataclasses import replace
 
-    return replace(program, prog_flags=program.prog_flags | flags) if flags else program
+    return replace(
+        program,
+        prog_flags=program.prog_flags | wanted.get("flags", 0),
+        expected_attach_type=wanted.get("attach_type", program.expected_attach_type),
+    )
+
+
+def read_settings(path: pathlib.Path | None) -> Settings:
+    """SETTINGS by (file, section, program)."""
+    if path is None:
+        return {}
+    return {
+        (entry["file"], program["section"], program["program"]): program
+        for entry in json.loads(path.read_text())
+        for program in entry["programs"]
+    }
 
 
 def _map_spec(maps: list[Row], index: int, name: str) -> MapSpec:
@@ -280,22 +294,20 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     parser.add_argument("-j", "--jobs", type=int, default=1)
     parser.add_argument("--match", default="*", metavar="GLOB", help="only files (tests: SUITE/INDEX) that match")
-    parser.add_argument("--hints", type=pathlib.Path)
-    parser.add_argument("--default-type", type=int, default=0, metavar="N", help="program type where nothing says one")
-    parser.add_argument("--prog-flags", type=int, default=0, metavar="N", help="BPF_F_* added to every program's")
+    parser.add_argument("--settings", type=pathlib.Path)
     arguments = parser.parse_args()
     crashes: dict[str, int] = {}
     count = 0
 
     def jobs() -> Iterator[Job]:
-        hints = json.loads(arguments.hints.read_text()) if arguments.hints else []
+        settings = read_settings(arguments.settings)
         for root in arguments.paths:
             if arguments.kind == "test_verifier":
                 yield from array_jobs(root, arguments.match)
                 continue
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 if fnmatch.fnmatch(str(path.relative_to(root)), arguments.match):
-                    yield object_job(root, path, hints, arguments.prog_flags, arguments.default_type)
+                    yield object_job(root, path, settings)
 
     with arguments.output.open("w") as out, arguments.output.with_suffix(".crash").open("w") as crash_file:
 

@@ -10,7 +10,7 @@ tables of the same form (`SOCKETS`). Return values are in `return_range`.
 Every loadable type is compared with the live kernel at every offset and width (tests/kernel/test_contexts.py).
 
 Source: the ``*_is_valid_access`` functions of net/core/filter.c, kernel/bpf/cgroup.c, kernel/bpf/syscall.c,
-kernel/trace/bpf_trace.c, net/netfilter/nf_bpf_link.c, drivers/media/rc/bpf-lirc.c, Linux 6.12; offsets from
+kernel/trace/bpf_trace.c, net/netfilter/nf_bpf_link.c, Linux 6.12; offsets from
 include/uapi/linux/bpf.h. Registers of kprobes are those of x86-64.
 """
 
@@ -391,8 +391,6 @@ _NETFILTER = Context(
     ),
     "net/netfilter/nf_bpf_link.c: nf_is_valid_access()",
 )
-_LIRC = Context("u32", 4, (Field("sample", 0, 4, EXACT4),), "drivers/media/rc/bpf-lirc.c: lirc_mode2_is_valid_access()")
-
 CONTEXTS: dict[ProgType, Context] = {
     ProgType.SOCKET_FILTER: _SOCKET_FILTER,
     ProgType.KPROBE: _KPROBE,
@@ -414,7 +412,6 @@ CONTEXTS: dict[ProgType, Context] = {
     ProgType.RAW_TRACEPOINT: _RAW_TRACEPOINT,
     ProgType.RAW_TRACEPOINT_WRITABLE: _RAW_TRACEPOINT_WRITABLE,
     ProgType.CGROUP_SOCK_ADDR: _SOCK_ADDR,
-    ProgType.LIRC_MODE2: _LIRC,
     ProgType.SK_REUSEPORT: _SK_REUSEPORT,
     ProgType.FLOW_DISSECTOR: _FLOW_DISSECTOR,
     ProgType.CGROUP_SYSCTL: _CGROUP_SYSCTL,
@@ -423,7 +420,8 @@ CONTEXTS: dict[ProgType, Context] = {
     ProgType.SYSCALL: _SYSCALL,
     ProgType.NETFILTER: _NETFILTER,
 }
-"""TRACING, LSM, EXT and STRUCT_OPS are absent: their context is what the attach target's type says."""
+"""TRACING, LSM, EXT and STRUCT_OPS are absent: their context is what the attach target's type says. LIRC_MODE2 is absent
+because no kernel at hand has it, so that nothing could be compared."""
 
 _TCP_WORDS = 80
 SOCKETS: dict[str, Context] = {

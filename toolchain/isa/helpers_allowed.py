@@ -144,11 +144,6 @@ HELPER_SETS: dict[str, HelperSet] = {
         ("cgroup", "base"),
         """perf_event_output setsockopt getsockopt tcp_sock sk_storage_get sk_storage_delete get_netns_cookie""",
     ),
-    "lirc": HelperSet(
-        (),
-        """map_lookup_elem map_update_elem map_delete_elem ktime_get_ns trace_printk get_prandom_u32 tail_call
-        rc_repeat rc_keydown map_push_elem map_pop_elem map_peek_elem rc_pointer_rel ktime_get_boot_ns""",
-    ),
     "trace": HelperSet(("base",), "get_smp_processor_id probe_read probe_read_str get_func_ip"),
     "kprobe": HelperSet(("trace",), "perf_event_output get_stackid get_stack get_func_ip get_attach_cookie"),
     "kprobe_multi": HelperSet(("kprobe",), "get_func_ip=get_func_ip_multi"),
@@ -193,7 +188,6 @@ SET_OF_TYPE: dict[ProgType, str] = {
     ProgType.RAW_TRACEPOINT: "raw_tracepoint",
     ProgType.CGROUP_SOCK_ADDR: "sock_addr",
     ProgType.LWT_SEG6LOCAL: "lwt_seg6local",
-    ProgType.LIRC_MODE2: "lirc",
     ProgType.SK_REUSEPORT: "sk_reuseport",
     ProgType.FLOW_DISSECTOR: "flow_dissector",
     ProgType.CGROUP_SYSCTL: "sysctl",
@@ -204,7 +198,8 @@ SET_OF_TYPE: dict[ProgType, str] = {
     ProgType.SYSCALL: "syscall",
     ProgType.NETFILTER: "netfilter",
 }
-"""Types that are absent (STRUCT_OPS, EXT, LSM) take their helpers from what they attach to: not known here."""
+"""Types that are absent (STRUCT_OPS, EXT, LSM) take their helpers from what they attach to: not known here. LIRC_MODE2 is
+absent because no kernel at hand has it, so that nothing could be compared."""
 
 SET_OF_ATTACH: dict[tuple[ProgType, AttachType], str] = {
     (ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI): "kprobe_multi",

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""fuzz_verdict.py [--seconds N] [--seed N] [--count N] [-v]: our verdicts beside the live kernel's, on random programs.
+
+Invariant: what we accept, the kernel accepts. A program that breaks it is printed with its seed, its code and the
+kernel's log, and the exit status is 1. The other way round (we refuse what the kernel takes) is counted, as are other
+messages and other counts of processed instructions; ``-v`` prints them. Needs root; says so and ends with 0 where it may
+not ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import pathlib
+import random
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from tests.fuzz.programs import MAPS, generate
+from tests.kernel import oracle
+from toolchain.errors import Rejected, Unsupported
+from toolchain.isa.codec import encode
+from toolchain.spec.stages import BoundProgram, LinkedProgram
+from toolchain.verifier import verify
+
+
+class Comparison:
+    """One program's two verdicts. ``kind`` names the outcome; 'FALSE ACCEPT' and 'crash' are failures."""
+
+    def __init__(self, seed: int, fds: list[int]) -> None:
+        self.seed = seed
+        generated = generate(seed)
+        code = encode(generated.insns)
+        self.program = LinkedProgram(f"seed {seed}", "fuzz", generated.prog_type, code, MAPS, licence="GPL")
+        self.theirs, fd = oracle.prog_load(generated.prog_type, oracle.with_map_fds(code, fds))
+        if fd >= 0:
+            os.close(fd)
+        self.ours, self.message, self.processed = self._judge()
+        self.kind = self._compare()
+
+    def _judge(self) -> tuple[str, str, int]:
+        try:
+            verified = verify(BoundProgram.unpinned(self.program))
+        except Unsupported as error:
+            return "unsupported", error.message, -1
+        except Rejected as error:
+            return "reject", error.message, getattr(error.stats, "processed", -1)
+        except Exception:
+            return "crash", traceback.format_exc(), -1
+        return "accept", "", verified.stats.processed
+
+    def _compare(self) -> str:
+        if self.ours in ("unsupported", "crash"):
+            return self.ours
+        if self.ours != self.theirs.name:
+            return f"FALSE {self.ours.upper()}"
+        if self.message != self.theirs.message:
+            return "other message"
+        return f"same {self.ours}" if self.processed == self.theirs.processed else "other work"
+
+    def __str__(self) -> str:
+        lines = [f"{self.kind}: seed {self.seed}, {self.program.prog_type.label}"]
+        lines.append(f"  kernel: {self.theirs.name} {self.theirs.message} (processed {self.theirs.processed})")
+        lines.append(f"  ours:   {self.ours} {self.message} (processed {self.processed})")
+        lines.append("  code:   " + self.program.code.hex())
+        return "\n".join(lines)
+
+
+def make_maps() -> list[int]:
+    """The generator's maps in the kernel."""
+    return [oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries) for spec in MAPS]
+
+
+def run(seed: int, seconds: float, count: int, verbose: bool) -> int:
+    """Compare until time or ``count`` is up; gives the number of failures."""
+    counts: collections.Counter[str] = collections.Counter()
+    fds = make_maps()
+    end = time.monotonic() + seconds
+    failures = 0
+    with oracle.closing(*fds):
+        while (count and sum(counts.values()) < count) or (not count and time.monotonic() < end):
+            comparison = Comparison(seed, fds)
+            counts[comparison.kind] += 1
+            failed = comparison.kind in ("FALSE ACCEPT", "crash")
+            failures += failed
+            if failed or (verbose and not comparison.kind.startswith("same")):
+                print(comparison, flush=True)
+                if failed:
+                    print(comparison.theirs.log[-4000:], flush=True)
+            seed += 1
+    print(", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())), f"(last seed {seed - 1})")
+    return failures
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 40))
+    parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("-v", "--verbose", action="store_true")
+    arguments = parser.parse_args()
+    if reason := oracle.why_unavailable():
+        print(f"fuzz_verdict: not run: {reason}")
+        return 0
+    print(f"fuzz_verdict: seed {arguments.seed}", flush=True)
+    return 1 if run(arguments.seed, arguments.seconds, arguments.count, arguments.verbose) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

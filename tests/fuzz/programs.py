@@ -1,0 +1,497 @@
+"""Random programs that a verifier has to think about.
+
+Pure noise is refused at its first instruction, so the generator knows roughly what each register holds and mostly does
+what makes sense with it, but chooses numbers at the edges: an offset one byte beyond a value, a bound one too large, a
+sign forgotten. Some statements in a hundred are noise.
+
+    program ::= prologue statement* epilogue
+    statement ::= arithmetic | branch { statement* } | loop { statement* } | load | store | spill | fill
+                | lookup null-check access | packet check access | helper | call of a subprogram
+
+Jumps go forward over a nested block, or back to the head of a counted loop, so most programs end.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from toolchain.isa.insn import Insn, wide
+from toolchain.isa.map_types import MapType
+from toolchain.isa.opcodes import LDDW, Alu, Jmp
+from toolchain.isa.program_types import ProgType
+from toolchain.spec.maps import MapSpec
+
+VALUE_SIZE = 48
+MAPS: tuple[MapSpec, ...] = (
+    MapSpec("array", MapType.ARRAY, 4, VALUE_SIZE, 4),
+    MapSpec("hash", MapType.HASH, 8, VALUE_SIZE, 4),
+    MapSpec("small", MapType.ARRAY, 4, 7, 1),
+)
+
+_ALU = (Alu.ADD, Alu.SUB, Alu.MUL, Alu.AND, Alu.OR, Alu.XOR, Alu.LSH, Alu.RSH, Alu.ARSH)
+_COMPARE = (
+    *(Jmp.JEQ, Jmp.JNE, Jmp.JGT, Jmp.JGE, Jmp.JLT, Jmp.JLE),
+    *(Jmp.JSGT, Jmp.JSGE, Jmp.JSLT, Jmp.JSLE, Jmp.JSET),
+)
+_SIZE_BITS = {1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18}
+_SAVED = (6, 7, 8, 9)
+
+SCALAR, CTX, STACK, VALUE, PACKET, PACKET_END, UNSET = "scalar", "ctx", "stack", "value", "packet", "end", "unset"
+
+
+class Generated(NamedTuple):
+    """A program and its type; maps are `MAPS`, by index."""
+
+    prog_type: ProgType
+    insns: tuple[Insn, ...]
+
+
+class _Generator:
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.prog_type = rng.choice((ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP, ProgType.SCHED_CLS))
+        self.code: list[Insn] = []
+        self.kinds = [UNSET] * 11
+        self.kinds[1], self.kinds[10] = CTX, STACK
+        self.calls: list[int] = []
+        self.depth = 0
+        self.spilled: dict[int, str] = {}
+
+    # ---- small things
+
+    def emit(self, opcode: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> None:
+        imm &= 0xFFFFFFFF
+        self.code.append(Insn(opcode, dst, src, max(-32768, min(32767, off)), imm - (imm >> 31 << 32)))
+
+    def slots(self) -> int:
+        return sum(insn.slot_count for insn in self.code)
+
+    def number(self) -> int:
+        """Small, or near a power of two, or at an end."""
+        rng = self.rng
+        kind = rng.randrange(8)
+        if kind < 3:
+            return rng.randint(-2, 9)
+        if kind < 5:
+            return rng.choice((1, 7, 8, 15, 16, 31, 32, 39, 40, 41, 47, 48, 49, 63, 64, 255))
+        if kind == 5:
+            return (1 << rng.randrange(32)) + rng.randint(-1, 1)
+        if kind == 6:
+            return -(1 << rng.randrange(31)) + rng.randint(-1, 1)
+        return rng.randint(-(1 << 31), (1 << 31) - 1)
+
+    def edge(self, size: int, width: int) -> int:
+        """An offset into ``size`` bytes for an access of ``width``: at the end more often than not."""
+        last = size - width
+        return self.rng.choice((0, last, last, last + 1, last - 1, last - width, self.rng.randint(0, max(last, 0)), -1))
+
+    def width(self) -> int:
+        return self.rng.choice((1, 2, 4, 8, 8))
+
+    def pick(self, *kinds: str) -> int | None:
+        """A register of one of ``kinds``."""
+        found = [number for number in range(10) if self.kinds[number] in kinds]
+        return self.rng.choice(found) if found else None
+
+    def target(self) -> int:
+        return self.rng.randrange(10)
+
+    def scalar(self) -> int:
+        """A register that holds a number, made if there is none."""
+        found = self.pick(SCALAR)
+        return self.unknown() if found is None or self.rng.random() < 0.1 else found
+
+    def clobber(self) -> None:
+        for number in range(1, 6):
+            self.kinds[number] = UNSET
+
+    # ---- statements
+
+    def constant(self) -> int:
+        register = self.target()
+        if self.rng.random() < 0.15:
+            self.code.append(wide(LDDW, register, 0, self.rng.getrandbits(64)))
+        else:
+            self.emit(self.rng.choice((0xB7, 0xB7, 0xB4)), register, imm=self.number())
+        self.kinds[register] = SCALAR
+        return register
+
+    def unknown(self) -> int:
+        """A number of which nothing, or only its width, is known."""
+        rng = self.rng
+        ctx = self.pick(CTX)
+        register = rng.choice(_SAVED)
+        if ctx is not None and rng.random() < 0.8:
+            field = 12 if self.prog_type == ProgType.XDP else rng.choice((0, 4, 16, 40))
+            self.emit(0x61, register, ctx, field)
+        else:
+            self.emit(0x85, imm=7)
+            self.clobber()
+            self.kinds[0] = SCALAR
+            self.emit(0xBF, register, 0)
+        self.kinds[register] = SCALAR
+        if rng.random() < 0.2:
+            self.emit(0xBF | 0, register, register, off=rng.choice((8, 16, 32)))  # movsx
+        return register
+
+    def arithmetic(self) -> None:
+        rng = self.rng
+        dst = self.scalar()
+        op = rng.choice(_ALU)
+        base = rng.choice((0x07, 0x07, 0x04))
+        bits = 64 if base == 0x07 else 32
+        if rng.random() < 0.4:
+            self.emit(op | 0x08 | base, dst, self.scalar())
+        elif op in (Alu.LSH, Alu.RSH, Alu.ARSH):
+            self.emit(op | base, dst, imm=rng.choice((0, 1, 2, 3, 8, bits // 2, bits - 1, rng.randrange(bits))))
+        else:
+            self.emit(op | base, dst, imm=self.number())
+
+    def rare_arithmetic(self) -> None:
+        rng = self.rng
+        dst = self.scalar()
+        kind = rng.randrange(4)
+        if kind == 0:
+            self.emit(0xDC if rng.random() < 0.5 else 0xD4, dst, imm=rng.choice((16, 32, 64)))
+        elif kind == 1:
+            self.emit(rng.choice((0x87, 0x84)), dst)
+        elif kind == 2:
+            op = rng.choice((Alu.DIV, Alu.MOD))
+            self.emit(op | rng.choice((0x07, 0x04)), dst, off=rng.choice((0, 0, 1)), imm=self.number() or 1)
+        else:
+            op = rng.choice((Alu.DIV, Alu.MOD))
+            self.emit(op | 0x08 | rng.choice((0x07, 0x04)), dst, self.scalar(), off=rng.choice((0, 0, 1)))
+
+    def narrow(self, limit: int) -> int:
+        """A number that is at most about ``limit``, by a mask, a shift, a comparison or a remainder."""
+        rng = self.rng
+        register = self.unknown()
+        kind = rng.randrange(5)
+        if kind == 0:
+            self.emit(rng.choice((0x57, 0x54)), register, imm=rng.choice((limit, limit - 1, limit | 1, 7, 15, 31)))
+        elif kind == 1:
+            self.emit(0x77, register, imm=rng.choice((26, 27, 28, 29, 59, 60)))
+        elif kind == 2:
+            self.emit(0x97, register, imm=max(1, limit + rng.randint(0, 1)))
+        else:
+            op = rng.choice((Jmp.JGT, Jmp.JGE, Jmp.JSGT, Jmp.JSGE))
+            self.leave_if(op | rng.choice((0x05, 0x06)), register, imm=limit + rng.randint(-1, 1))
+            if rng.random() < 0.4:
+                self.leave_if(Jmp.JSLT | rng.choice((0x05, 0x06)), register, imm=rng.choice((0, 0, 0, -1)))
+        return register
+
+    def leave_if(self, opcode: int, dst: int, src: int = 0, imm: int = 0) -> None:
+        """Exit where the comparison holds."""
+        opposite = {
+            Jmp.JGT: Jmp.JLE, Jmp.JGE: Jmp.JLT, Jmp.JSGT: Jmp.JSLE, Jmp.JSGE: Jmp.JSLT, Jmp.JSLT: Jmp.JSGE,
+            Jmp.JEQ: Jmp.JNE, Jmp.JLT: Jmp.JGE, Jmp.JNE: Jmp.JEQ, Jmp.JSLE: Jmp.JSGT, Jmp.JLE: Jmp.JGT,
+        }  # fmt: skip
+        self.emit(opposite[Jmp(opcode & 0xF0)] | (opcode & 0x0F), dst, src, 2, imm)
+        self.emit(0xB7, 0)
+        self.emit(0x95)
+
+    def branch(self) -> None:
+        rng = self.rng
+        dst = self.scalar()
+        opcode = rng.choice(_COMPARE) | rng.choice((0x05, 0x05, 0x06))
+        if rng.random() < 0.35:
+            self.emit(opcode | 0x08, dst, self.scalar())
+        else:
+            self.emit(opcode, dst, imm=self.number())
+        self.block(rng.randint(1, 3))
+
+    def block(self, count: int) -> None:
+        """Statements that the jump just emitted skips."""
+        at = len(self.code) - 1
+        before = list(self.kinds)
+        start = self.slots()
+        self.depth += 1
+        for _ in range(count):
+            self.statement()
+        self.depth -= 1
+        self.code[at] = self.code[at]._replace(off=self.slots() - start)
+        self.kinds = [mine if mine == other else UNSET for mine, other in zip(self.kinds, before, strict=True)]
+        self.kinds[10] = STACK
+
+    def loop(self) -> None:
+        """A counted loop: the counter is one of the saved registers, and its body leaves it alone."""
+        rng = self.rng
+        counter = rng.choice(_SAVED)
+        self.emit(0xB7, counter)
+        head, kinds = self.slots(), list(self.kinds)
+        self.kinds[counter] = UNSET
+        for _ in range(rng.randint(0, 2)):
+            rng.choice((self.arithmetic, self.store, self.fill))()
+        self.emit(0x07, counter, imm=rng.choice((1, 1, 2)))
+        opcode = rng.choice((Jmp.JLT, Jmp.JNE, Jmp.JSLT, Jmp.JLE)) | rng.choice((0x05, 0x06))
+        self.emit(opcode, counter, off=head - self.slots() - 1, imm=rng.choice((1, 2, 4, 6, 10)))
+        self.kinds = [mine if mine == other else UNSET for mine, other in zip(self.kinds, kinds, strict=True)]
+        self.kinds[counter], self.kinds[10] = SCALAR, STACK
+
+    def copy(self) -> None:
+        src = self.pick(SCALAR, CTX, STACK, VALUE, PACKET)
+        if src is not None:
+            dst = self.target()
+            self.emit(0xBF if self.rng.random() < 0.9 else 0xBC, dst, src)
+            self.kinds[dst] = self.kinds[src] if self.code[-1].opcode == 0xBF else SCALAR
+
+    def store(self) -> None:
+        """A number or a pointer into the stack."""
+        rng = self.rng
+        width = self.width()
+        off = -rng.choice((8, 8, 16, 24, 32, 512, 520, 4, 12))
+        if rng.random() < 0.9:
+            off = off // width * width
+        src = self.pick(SCALAR, CTX, STACK, VALUE)
+        if src is None or rng.random() < 0.3:
+            self.emit(0x62 | _SIZE_BITS[width], 10, off=off, imm=self.number())
+        else:
+            self.emit(0x63 | _SIZE_BITS[width], 10, src, off)
+            if width == 8:
+                self.spilled[off] = self.kinds[src]
+
+    def fill(self) -> None:
+        """A load from the stack."""
+        rng = self.rng
+        width = self.width()
+        off = rng.choice((*self.spilled, -8, -16))
+        if width < 8 and rng.random() < 0.5:
+            off += rng.choice((0, 4))
+        dst = self.target()
+        opcode = 0x61 if rng.random() < 0.85 or width == 8 else 0x81
+        self.emit(opcode | _SIZE_BITS[width], dst, 10, off)
+        self.kinds[dst] = self.spilled.get(off, SCALAR) if width == 8 else SCALAR
+
+    def stack_index(self) -> None:
+        """A load or store at a variable offset in the stack."""
+        rng = self.rng
+        self.emit(0x7A, 10, off=-8)
+        self.emit(0x7A, 10, off=-16)
+        index = self.narrow(rng.choice((7, 8, 15, 16)))
+        base = rng.choice([number for number in (*_SAVED, 2, 3) if number != index])
+        self.emit(0xBF, base, 10)
+        self.emit(0x07, base, imm=rng.choice((-16, -16, -8, -24)))
+        self.emit(0x0F, base, index)
+        self.kinds[base] = UNSET
+        if rng.random() < 0.5:
+            dst = self.target()
+            self.emit(0x71, dst, base)
+            self.kinds[dst] = SCALAR
+        else:
+            self.emit(0x72, base, imm=1)
+
+    def lookup(self) -> None:
+        """A map value in r0, usually checked for NULL, then used."""
+        rng = self.rng
+        number = rng.randrange(len(MAPS))
+        at = -8 if MAPS[number].key_size == 8 else rng.choice((-4, -8))
+        if rng.random() < 0.7:
+            self.emit(0x7A if MAPS[number].key_size == 8 else 0x62, 10, off=at, imm=rng.choice((0, 0, 1, 3, 4)))
+        else:
+            self.emit(0x7B if MAPS[number].key_size == 8 else 0x63, 10, self.scalar(), at)
+        self.emit(0xBF, 2, 10)
+        self.emit(0x07, 2, imm=at)
+        self.code.append(wide(LDDW, 1, 5, number))
+        self.emit(0x85, imm=1)
+        self.clobber()
+        self.kinds[0] = VALUE
+        if rng.random() < 0.95:
+            self.leave_if(Jmp.JEQ | 0x05, 0)
+        keep = rng.choice(_SAVED)
+        self.emit(0xBF, keep, 0)
+        self.kinds[keep] = VALUE
+        self.access_value(keep, MAPS[number].value_size)
+
+    def value_address(self) -> None:
+        """A map value by its address, without a lookup."""
+        rng = self.rng
+        number = rng.choice((0, 2))
+        size = MAPS[number].value_size
+        dst = rng.choice(_SAVED)
+        base = rng.choice((0, 0, 0, size - 1, size, 8))
+        self.code.append(wide(LDDW, dst, 6, number | base << 32))
+        self.kinds[dst] = VALUE
+        self.access_value(dst, size - base)
+
+    def access_value(self, register: int, size: int) -> None:
+        rng = self.rng
+        for _ in range(rng.randint(1, 2)):
+            width = self.width()
+            kind = rng.randrange(4)
+            pointer, left = register, size
+            if kind >= 2:
+                index = self.narrow(rng.choice((size - width, size - 1, 15, 31)))
+                pointer = rng.choice([number for number in (*_SAVED, 3, 4) if number not in (index, register)])
+                self.emit(0xBF, pointer, register)
+                self.emit(rng.choice((0x0F, 0x0F, 0x0F, 0x1F)), pointer, index)
+                self.kinds[pointer] = UNSET
+                left = width if rng.random() < 0.7 else 2 * width
+            elif kind == 1 and rng.random() < 0.5:
+                delta = rng.choice((1, 8, size - width, -8))
+                pointer = rng.choice([number for number in _SAVED if number != register])
+                self.emit(0xBF, pointer, register)
+                self.emit(0x07, pointer, imm=delta)
+                self.kinds[pointer] = UNSET
+                left = size - delta
+            self.touch(pointer, self.edge(left, width), width)
+
+    def touch(self, pointer: int, off: int, width: int) -> None:
+        """A load, store or atomic through a pointer."""
+        rng = self.rng
+        kind = rng.randrange(6)
+        if kind < 3:
+            dst = self.target()
+            self.emit((0x61 if width == 8 or rng.random() < 0.8 else 0x81) | _SIZE_BITS[width], dst, pointer, off)
+            self.kinds[dst] = SCALAR
+        elif kind == 3:
+            self.emit(0x62 | _SIZE_BITS[width], pointer, off=off, imm=self.number())
+        elif kind == 4:
+            src = self.pick(SCALAR)
+            if src is not None:
+                self.emit(0x63 | _SIZE_BITS[width], pointer, src, off)
+        else:
+            src = self.pick(SCALAR)
+            if src is not None and width >= 4:
+                self.emit(0xC3 | _SIZE_BITS[width], pointer, src, off, rng.choice((0, 1, 0x40, 0x51, 0xE1)))
+
+    def packet(self) -> None:
+        """Packet bytes after a comparison with the packet's end, at the edge of what it proves."""
+        rng = self.rng
+        ctx = self.pick(CTX)
+        if ctx is None or self.prog_type == ProgType.SOCKET_FILTER:
+            return
+        data, end = (0, 4) if self.prog_type == ProgType.XDP else (76, 80)
+        start, limit, probe = rng.sample(range(2, 10), 3)
+        self.emit(0x61, start, ctx, data)
+        self.emit(0x61, limit, ctx, end)
+        self.kinds[start], self.kinds[limit], self.kinds[probe] = PACKET, PACKET_END, UNSET
+        if ctx in (start, limit):
+            return
+        if rng.random() < 0.4:
+            index = self.narrow(rng.choice((15, 255, 65534, 65535)))
+            if index in (start, limit):
+                return
+            self.emit(0x0F, start, index)
+        size = rng.choice((1, 8, 14, 20, 34))
+        self.emit(0xBF, probe, start)
+        self.emit(0x07, probe, imm=size)
+        self.kinds[probe] = PACKET
+        compare = rng.choice((Jmp.JGT, Jmp.JGT, Jmp.JGE))
+        if rng.random() < 0.8:
+            self.leave_if(compare | 0x0D, probe, limit)
+        else:
+            self.leave_if({Jmp.JGT: Jmp.JLT, Jmp.JGE: Jmp.JLE}[compare] | 0x0D, limit, probe)
+        for _ in range(rng.randint(1, 2)):
+            width = self.width()
+            self.touch(start, self.edge(size, width), width)
+
+    def helper(self) -> None:
+        """A helper that writes a buffer on the stack, or that moves the packet."""
+        rng = self.rng
+        ctx = self.pick(CTX)
+        if ctx is None or self.prog_type == ProgType.XDP:
+            self.emit(0x85, imm=rng.choice((5, 7, 8)))
+            self.clobber()
+            self.kinds[0] = SCALAR
+            return
+        if rng.random() < 0.6:
+            size = rng.choice((1, 8, 16, 17, 0))
+            if rng.random() < 0.5:
+                self.emit(0xBF, 4, self.narrow(size or 8))
+            else:
+                self.emit(0xB7, 4, imm=size)
+            ctx = self.pick(CTX)
+            if ctx is None or ctx == 4:
+                return
+            self.emit(0xBF, 1, ctx)
+            self.emit(0xB7, 2, imm=self.number())
+            self.emit(0xBF, 3, 10)
+            self.emit(0x07, 3, imm=-16)
+            self.emit(0x85, imm=26)
+        elif self.prog_type == ProgType.SCHED_CLS:
+            self.emit(0xBF, 1, ctx)
+            self.emit(0xB7, 2, imm=64)
+            self.emit(0x85, imm=39)
+            self.kinds = [UNSET if kind in (PACKET, PACKET_END) else kind for kind in self.kinds]
+        else:
+            return
+        self.clobber()
+        self.kinds[0] = SCALAR
+
+    def subprogram(self) -> None:
+        """A call of the one subprogram, with a pointer and a number."""
+        source = self.pick(VALUE, STACK, PACKET) if self.rng.random() < 0.6 else 10
+        number = self.scalar()
+        if source is None or number == 1:
+            return
+        self.emit(0xBF, 1, source)
+        if source == 10:
+            self.emit(0x07, 1, imm=-16)
+        self.emit(0xBF, 2, number if number != 1 else 2)
+        self.calls.append(len(self.code))
+        self.emit(0x85, src=1)
+        self.clobber()
+        self.kinds[0] = SCALAR
+
+    def noise(self) -> None:
+        """Something that need not make sense."""
+        rng = self.rng
+        opcode = rng.choice((0x07, 0x0F, 0x1F, 0xBF, 0xBC, 0x61, 0x79, 0x7B, 0x63, 0x57, 0x67, 0x04, 0x0C))
+        self.emit(opcode, rng.randrange(11), rng.randrange(11), rng.choice((0, 0, -8, 4)), self.number())
+        self.code[-1] = self._without_reserved(self.code[-1])
+
+    @staticmethod
+    def _without_reserved(insn: Insn) -> Insn:
+        if insn.opcode & 7 in (4, 7):
+            insn = insn._replace(off=0)
+            return insn._replace(imm=0) if insn.opcode & 8 else insn._replace(src=0)
+        return insn._replace(imm=0)
+
+    def statement(self) -> None:
+        """One statement, by weight."""
+        choices: list[tuple[int, object]] = [
+            (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
+            (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
+            (9, self.packet), (4, self.helper), (2, self.subprogram), (2, self.noise),
+        ]  # fmt: skip
+        if self.depth < 3:
+            choices += [(12, self.branch), (3, self.loop)]
+        weights = [weight for weight, _ in choices]
+        chosen = self.rng.choices(choices, weights)[0][1]
+        chosen()  # type: ignore[operator]
+
+    def finish(self) -> Generated:
+        """Return value, exit, and the subprogram where one was called."""
+        rng = self.rng
+        if self.kinds[0] != SCALAR or rng.random() < 0.5:
+            self.emit(0xB7, 0, imm=rng.randrange(3))
+        self.emit(0x95)
+        if self.calls:
+            start = self.slots()
+            for at in self.calls:
+                before = sum(insn.slot_count for insn in self.code[: at + 1])
+                self.code[at] = self.code[at]._replace(imm=start - before)
+            self.emit(0xB7, 0, imm=0)
+            if rng.random() < 0.5:
+                self.emit(Jmp.JGT | 0x05, 2, off=1, imm=rng.choice((7, 8, 15)))
+                self.emit(0xBF, 0, 2)
+            if rng.random() < 0.6:
+                width = self.width()
+                self.emit(0x61 | _SIZE_BITS[width], 0, 1, rng.choice((0, 8, 16 - width, 16)))
+            self.emit(0x95)
+        return Generated(self.prog_type, tuple(self.code))
+
+
+def generate(seed: int) -> Generated:
+    """The program of a seed; the same one on every machine."""
+    rng = random.Random(seed)
+    generator = _Generator(rng)
+    keep = rng.choice(_SAVED)
+    generator.emit(0xBF, keep, 1)
+    generator.kinds[keep] = CTX
+    for _ in range(rng.randint(1, 10)):
+        generator.statement()
+        if generator.slots() > 200:
+            break
+    return generator.finish()
