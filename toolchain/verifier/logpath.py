@@ -1,7 +1,7 @@
-"""The path to a refusal, read from a log of level 2: ours or the kernel's.
+"""The path to a refusal, read from a log of level 1 or 2: ours or the kernel's.
 
-The log is a walk through a tree. After a comparison the fall-through goes on at once; the other side is kept on a stack, and
-"from A to B:" says that it is taken up:
+The log is a walk through a tree. After a comparison the fall-through goes on at once; the other side is kept on a
+stack, and "from A to B:" says that it is taken up:
 
     3: (55) if r1 != 0 goto pc+2       ; R1=0           fall-through of 3, known: R1=0
     4: (b7) r0 = 0 ...
@@ -9,8 +9,9 @@ The log is a walk through a tree. After a comparison the fall-through goes on at
     from 3 to 6: R1=scalar() R10=fp0                    the other side of 3
     6: (95) exit
 
-So the path to the last line is found backwards: each instruction's predecessor is the line before it, but after "from A to
-B:" it is the last A that is still open. Complexity: linear in the log; a log cut at its start gives the path from there.
+So the path to the last line is found backwards: each instruction's predecessor is the line before it, but after "from
+A to B:" it is the last A that is still open. Complexity: linear in the log; a log cut at its start gives the path from
+there.
 
 Source: the formats of kernel/bpf/log.c and verifier.c do_check (Linux 6.1 to 6.18).
 """
@@ -37,7 +38,7 @@ _PROCESSED = re.compile(r"^processed (\d+) insns")
 class Step(NamedTuple):
     """One instruction on the path, or one side of a comparison.
 
-    ``changes`` maps (frame, register or slot) to the text after it; ``is_taken`` says that the jump's target was gone to.
+    ``changes`` maps (frame, register or slot) to the text after it; ``is_taken``: the jump's target was gone to.
     ``source`` is (file, line, text), ('', 0, '') where the log names none.
     """
 

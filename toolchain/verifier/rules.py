@@ -1,9 +1,10 @@
 """The rules that a refusal can name: stable ids, what each needs, and the edit that usually mends it.
 
-A row is found by the text of the refusal's last lines, which is the kernel's wording; so the table serves our own verdicts and
-pasted kernel logs. Templates are filled with the numbers of the message, with those of the guilty register, and with
-what is computed from both (explain.py): {r} the register, {value} its text, {least} {most} its range, {first} {last} the
-bytes touched, {end} one past them, {limit} the largest value that would do.
+A row is found by the text of the refusal's last lines, which is the kernel's wording; so the table serves our own
+verdicts and pasted kernel logs. Templates are filled with the numbers of the message, with those of the guilty
+register, and with what is computed from both (explain.py): {r} the register, {value} its text, {least} {most} its
+range, {index} what was added to it last, {first} {last} the bytes touched, {end} one past them, {limit} the largest
+value that would do.
 
 Order matters: the first row that matches is the rule. Ids are documented and never change their meaning.
 
@@ -17,8 +18,11 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """One row. ``guilty`` names the group of ``pattern`` that holds the register's number, or 'src' or 'dst': that operand
-    of the instruction; '' where no register is to blame."""
+    """One row.
+
+    ``guilty`` says which register is to blame: 'r', the one of that group of ``pattern``; 'dst', 'base' (of the memory
+    access), 'scalar' (the operand that is a number) of the instruction; '' none.
+    """
 
     id: str
     pattern: str
@@ -35,11 +39,11 @@ _BYTES = r"off=(?P<off>-?\d+) size=(?P<size>\d+)"
 RULES: tuple[Rule, ...] = (
     Rule(
         "V-PKT-RANGE",
-        rf"invalid access to packet, off=(?P<off>-?\d+) size=(?P<size>\d+), {_REG}\(id=(?P<id>\d+),off=-?\d+,r=(?P<range>-?\d+)\)",
+        rf"invalid access to packet, {_BYTES}, {_REG}\(id=\d+,off=(?P<fixed>-?\d+),r=(?P<range>-?\d+)\)",
         "reads or writes past the part of the packet that was checked",
-        "bytes {first}..{last} from the start of {r}'s packet pointer",
+        "bytes {first}..{last}, counted from the packet pointer that {r} was made of",
         "{proven}",
-        "before this instruction, compare {base} + {end} with data_end and leave if it is greater",
+        "before this instruction, leave if {r} + {reach} is greater than data_end",
     ),
     Rule(
         "V-PKT-RANGE",
@@ -53,9 +57,9 @@ RULES: tuple[Rule, ...] = (
         "V-MEM-RANGE",
         rf"invalid access to (?P<kind>map value|map key|memory), \w+=(?P<have>\d+) {_BYTES}\n{_REG} max value",
         "the largest possible offset lies past the end",
-        "bytes {first}..{last} at most {have}: the variable part of the offset at most {limit}",
+        "an end within {have} bytes: the variable part of the offset at most {limit}",
         "{r} is {value}",
-        "before it is added, bound the index: leave if it is greater than {limit}",
+        "bound {index} before it is added: leave if {index} is greater than {limit} (unsigned)",
     ),
     Rule(
         "V-MEM-RANGE",
@@ -64,6 +68,15 @@ RULES: tuple[Rule, ...] = (
         "bytes {first}..{last}",
         "the {kind} has {have} bytes, 0..{have_last}",
         "use an offset from 0 to {limit} for an access of {size} bytes, or enlarge the {kind}",
+    ),
+    Rule(
+        "V-MEM-RANGE",
+        r"invalid access to map value pointer, value_size=(?P<have>\d+) off=(?P<off>\d+)",
+        "an address in a map's value lies outside of it",
+        "an offset below {have}",
+        "offset {off}",
+        "use an offset from 0 to {have_last}",
+        "",
     ),
     Rule(
         "V-MEM-RANGE",
@@ -79,7 +92,7 @@ RULES: tuple[Rule, ...] = (
         "an offset or a size has no upper bound",
         "a number with an upper bound that fits the memory",
         "{r} is {value}",
-        "bound it first: {r} &= MASK, or leave if {r} is greater than the size",
+        "bound it first: {index} &= MASK, or leave if {index} is greater (unsigned) than the size allows",
     ),
     Rule(
         "V-MEM-NEGATIVE",
@@ -87,7 +100,7 @@ RULES: tuple[Rule, ...] = (
         "an offset or a size may be negative",
         "a number that is at least 0",
         "{r} is at least {least}",
-        "make it unsigned, mask it ({r} &= MASK), or leave if {r} s< 0, before this instruction",
+        "compare {index} as unsigned, mask it ({index} &= MASK), or leave if {index} s< 0, before this instruction",
     ),
     Rule(
         "V-MEM-ZERO",
@@ -147,16 +160,16 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-STACK-UNINIT",
-        r"invalid (?:indirect )?read from stack (?:R(?P<r>\d+) )?off (?P<off>-?\d+)\+(?P<at>\d+) size (?P<size>\d+)",
+        r"invalid (?:indirect )?read from stack (?:R\d+ )?off (?P<off>-?\d+)\+(?P<unwritten>\d+) size (?P<size>\d+)",
         "reads stack bytes that nothing was written to",
         "bytes fp{off}..fp{last} to be written first",
-        "byte {at} of them was not",
+        "byte {unwritten} of them was not",
         "store to all {size} bytes from r10 {off} on before this instruction, on every path",
         "",
     ),
     Rule(
         "V-STACK-RANGE",
-        rf"invalid (?:(?P<way>read from|write to) )?(?:indirect access to )?stack {_REG} off=?\s?(?P<off>-?\d+) size=?\s?(?P<size>\d+)",
+        rf"invalid (?:read from|write to|indirect access to)? ?stack {_REG} {_BYTES}",
         "touches bytes outside of the stack frame",
         "bytes fp{off}..fp{last}",
         "a frame is fp-512..fp-1",
@@ -181,7 +194,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-STACK-DEPTH",
-        r"combined stack size of (?P<calls>\d+) calls is (?P<have>\d+)\. Too large|stack size of subprog \d+ is (?P<one>\d+)\. Too large",
+        r"stack size of (?:\d+ calls|subprog \d+) is (?P<have>\d+)\. Too large",
         "the frames of nested calls are too large together",
         "at most 512 bytes",
         "{have} bytes",
@@ -208,8 +221,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-PTR-OFFSET",
-        r"math between (?P<type>\w+) pointer and (?P<number>-?\d+) is not allowed|value (?P<value_>-?\d+) makes (?P<type2>\w+) pointer "
-        r"be out of bounds|(?P<type3>\w+) pointer offset (?P<number3>-?\d+) is not allowed",
+        r"math between \w+ pointer and -?\d+ is not allowed|value -?\d+ makes \w+ pointer be out of bounds|"
+        r"\w+ pointer offset -?\d+ is not allowed",
         "the pointer's offset becomes too large",
         "an offset below 2^29 either way, and none of a type that allows none",
         "{r} is {value}",
@@ -218,8 +231,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-PTR-ARITH",
-        rf"{_REG} (?:pointer arithmetic|bitwise operator|32-bit pointer arithmetic|tried to subtract pointer|pointer \S+ pointer|subtraction from|partial copy|"
-        r"sign-extension part)",
+        rf"{_REG} (?:pointer arithmetic|bitwise operator|32-bit pointer arithmetic|tried to subtract pointer|"
+        r"pointer \S+ pointer|subtraction from|partial copy|sign-extension part)",
         "arithmetic that a pointer does not allow",
         "only + and - of a number on a 64-bit pointer, and pointer - pointer of one kind",
         "{r} is {value}",
@@ -244,8 +257,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-CTX-OFFSET",
-        rf"(?:dereference of modified|negative offset) (?P<type>\w+) ptr {_REG} off=(?P<off>-?\d+) disallowed|"
-        r"variable (?P<type2>\w+) access var_off=\S+ \S+ disallowed",
+        rf"(?:dereference of modified|negative offset) \w+ ptr {_REG} off=-?\d+ disallowed|"
+        r"variable \w+ access var_off=\S+ \S+ disallowed",
         "the context pointer was changed before the access",
         "the context pointer as the program got it",
         "its offset is not 0",
@@ -281,7 +294,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-ALIGN",
-        r"misaligned (?P<kind>\w+) access off (?P<text>\S+) size (?P<size>\d+)",
+        r"misaligned (?P<kind>\w+) access off (?P<text>.+) size (?P<size>\d+)",
         "the address is not a multiple of the access's size",
         "a multiple of {size}",
         "offset {text}",
@@ -290,7 +303,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-RET-RANGE",
-        r"At (?P<where>program exit|callback return|async callback return) the register R(?P<r>\d+) has .*should have been in \[(?P<low>-?\d+), (?P<high>-?\d+)\]",
+        r"At .*(?:exit|return) the register R(?P<r>\d+) has .*should have been in \[(?P<low>-?\d+), (?P<high>-?\d+)\]",
         "the return value may lie outside of what this hook allows",
         "{low}..{high}",
         "{r} is {value}",
@@ -298,7 +311,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-RET-RANGE",
-        r"At (?P<where>program exit|callback return|async callback return) the register R(?P<r>\d+) is not a known value",
+        r"At .*(?:exit|return) the register R(?P<r>\d+) is not a known value",
         "the return value is not a number",
         "a number",
         "{r} is {value}",
@@ -306,7 +319,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-REF-LEAK",
-        r"(?:Unreleased reference id=(?P<id>\d+) alloc_insn=(?P<alloc>\d+)|would lead to reference leak)",
+        r"Unreleased reference id=\d+ alloc_insn=(?P<alloc>\d+)|would lead to reference leak",
         "something acquired is not released on this path",
         "a release on every path",
         "{held}",
@@ -341,7 +354,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-COMPLEX",
-        r"BPF program is too large\. Processed (?P<have>\d+) insn|The sequence of (?P<have2>\d+) jumps is too complex",
+        r"BPF program is too large\. Processed \d+ insn|The sequence of \d+ jumps is too complex",
         "too many paths to check",
         "at most 1,000,000 instructions checked, and 8,192 jumps pending",
         "{cost}",
@@ -362,7 +375,7 @@ RULES: tuple[Rule, ...] = (
         r"invalid func (?P<helper>\S+)",
         "there is no such helper",
         "a helper that exists",
-        "{helper}",
+        "{helper} is none",
         "correct the number; a call of an unresolved symbol also looks like this",
         "",
     ),
@@ -404,7 +417,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-CFG-JUMP",
-        r"jump out of range from insn (?P<from>\d+) to (?P<at>\d+)|jump into the middle of ldimm64 insn (?P<middle>\d+)",
+        r"jump out of range from insn \d+ to -?\d+|"
+        r"jump into the middle of ldimm64 insn \d+|call to invalid destination",
         "a jump leads out of the function or into the middle of an instruction",
         "a target that is an instruction of the same function",
         "it is not",
@@ -425,7 +439,7 @@ RULES: tuple[Rule, ...] = (
         rf"{_REG} is invalid",
         "there is no such register",
         "r0 to r10",
-        "r{reg}",
+        "{r}",
         "correct the register",
         "",
     ),
@@ -440,7 +454,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "V-OPCODE",
-        r"unknown opcode (?P<opcode>\w+)|invalid BPF_\w+ (?:opcode|mode|size|class)|(?P<class>BPF_\w+) uses reserved fields",
+        r"unknown opcode \w+|(?:invalid|unrecognized) bpf_ld_imm64 insn|invalid BPF_\w+ (?:opcode|mode|size|class)|"
+        r"BPF_\w+ uses reserved fields",
         "not an instruction that this version knows",
         "an instruction of the set, with its unused fields zero",
         "this one is not",
@@ -454,6 +469,32 @@ RULES: tuple[Rule, ...] = (
         "one kind of pointer for each load or store",
         "two paths bring two kinds here",
         "give each kind of pointer an access of its own",
+        "",
+    ),
+    Rule(
+        "V-SOCK-ACCESS",
+        rf"{_REG} (?:invalid (?P<type>\w*sock\w*) access {_BYTES}|cannot write into (?P<type2>\w+))",
+        "this field of the object is not open to this access",
+        "a field that programs may read, with its own offset and width",
+        "{r} is {value}",
+        "read the field as its type declares it, and write only to memory of your own",
+    ),
+    Rule(
+        "V-STACK-ESCAPE",
+        r"cannot return stack pointer to the caller|cannot spill pointers to stack into stack frame of the caller",
+        "a pointer to a function's own stack would outlive it",
+        "a pointer to the caller's memory, or a number",
+        "the frame is gone after exit",
+        "let the caller pass the memory in",
+        "",
+    ),
+    Rule(
+        "V-MAP-FD",
+        r"fd -?\d+ is not pointing to valid bpf_map",
+        "the instruction names a map that does not exist",
+        "a map of the object",
+        "there is none",
+        "load the object through a loader that makes its maps",
         "",
     ),
     Rule(
