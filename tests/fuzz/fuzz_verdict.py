@@ -3,8 +3,8 @@
 
 Invariant: what we accept, the kernel accepts. A program that breaks it is printed with its seed, its code and the
 kernel's log, and the exit status is 1. The other way round (we refuse what the kernel takes) is counted, as are other
-messages and other counts of processed instructions; ``-v`` prints them. Needs root; says so and ends with 0 where it may
-not ask.
+messages and other counts of processed instructions; ``-v`` prints them. Needs root; says so and ends with 0 where it
+may not ask.
 """
 
 from __future__ import annotations

@@ -420,8 +420,8 @@ CONTEXTS: dict[ProgType, Context] = {
     ProgType.SYSCALL: _SYSCALL,
     ProgType.NETFILTER: _NETFILTER,
 }
-"""TRACING, LSM, EXT and STRUCT_OPS are absent: their context is what the attach target's type says. LIRC_MODE2 is absent
-because no kernel at hand has it, so that nothing could be compared."""
+"""TRACING, LSM, EXT and STRUCT_OPS are absent: their context is what the attach target's type says. LIRC_MODE2 is
+absent because no kernel at hand has it, so that nothing could be compared."""
 
 _TCP_WORDS = 80
 SOCKETS: dict[str, Context] = {

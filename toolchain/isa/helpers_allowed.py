@@ -198,8 +198,8 @@ SET_OF_TYPE: dict[ProgType, str] = {
     ProgType.SYSCALL: "syscall",
     ProgType.NETFILTER: "netfilter",
 }
-"""Types that are absent (STRUCT_OPS, EXT, LSM) take their helpers from what they attach to: not known here. LIRC_MODE2 is
-absent because no kernel at hand has it, so that nothing could be compared."""
+"""Types that are absent (STRUCT_OPS, EXT, LSM) take their helpers from what they attach to: not known here. LIRC_MODE2
+is absent because no kernel at hand has it, so that nothing could be compared."""
 
 SET_OF_ATTACH: dict[tuple[ProgType, AttachType], str] = {
     (ProgType.KPROBE, AttachType.TRACE_KPROBE_MULTI): "kprobe_multi",
