@@ -127,7 +127,9 @@ class Assembler:
         self.watch = options.debug
 
     # ---- sections
-    def enter(self, name: str, type: int | None = None, flags: int | None = None, entry_size: int = 0) -> SectionBuilder:
+    def enter(
+        self, name: str, type: int | None = None, flags: int | None = None, entry_size: int = 0
+    ) -> SectionBuilder:
         """The section of that name, made with these or its name's attributes where it is new."""
         index = self.section_index.get(name)
         if index is not None:
@@ -234,7 +236,9 @@ class Assembler:
         value = expressions.evaluate(self.anchor(bound), self.lookup_now)
         if isinstance(value, Address):
             if not allow_address or value.section != self.current.index:
-                raise Fault(f"a number is wanted here, and this is an address: {value.symbol or '.'}", token=value.symbol)
+                raise Fault(
+                    f"a number is wanted here, and this is an address: {value.symbol or '.'}", token=value.symbol
+                )
             return value.offset
         return value
 
@@ -303,7 +307,8 @@ class Assembler:
         return records, code_lines
 
     def _apply_line(self, record: Any) -> None:
-        statements = record if isinstance(record, list) and len(self._statements()) > 1 else [record]
+        is_several = isinstance(record, list) and len(self._statements()) > 1
+        statements = record if is_several else [record]
         for index, each in enumerate(statements):
             self.statement = index
             try:
@@ -311,6 +316,21 @@ class Assembler:
                     self._apply(part)
             except Fault as fault:
                 self.fault(fault)
+                if each is fault:
+                    self._rescue_labels(index)
+
+    def _rescue_labels(self, statement: int) -> None:
+        """Defines the labels before a faulty instruction, so that its fault does not make others."""
+        if isinstance(self.unit.statements[self.unit.lines[self.line]], Fault):
+            parts = self.unit.shapes.split(self.unit.lines[self.line])
+        else:
+            parts = self.unit.shapes.split(self.unit.lines[self.line])[statement : statement + 1]
+        for tokens in parts:
+            texts = [token.text for token in tokens if token.piece != " "]
+            while len(texts) > 1 and texts[1] == ":" and not texts[0].isdigit():
+                name = texts[0].strip('"')
+                self.labels.setdefault(name, Label(self.current.index, self.current.size, self.line))
+                texts = texts[2:]
 
     def _statements(self) -> tuple[Any, ...]:
         statements = self.unit.statements[self.unit.lines[self.line]]
@@ -433,7 +453,7 @@ def leb128(value: int, is_signed: bool, size: int = 1) -> bytes:
     while True:
         low = value & 0x7F
         value >>= 7
-        is_last = value == 0 and not (is_signed and low & 0x40) or (is_signed and value == -1 and bool(low & 0x40))
+        is_last = (value == 0 and not (is_signed and low & 0x40)) or (is_signed and value == -1 and bool(low & 0x40))
         if is_last and len(out) + 1 >= size:
             out.append(low)
             return bytes(out)

@@ -1,12 +1,12 @@
 """``.debug_line`` (version 5) and ``.debug_line_str`` from .file and .loc.
 
-A table is a header with folders and files, then a program for a machine that makes rows of (address, file, line, column).
-Most steps are one byte, a *special opcode*, which advances line and address together and adds a row:
+A table is a header with folders and files, then a program for a machine that makes rows of (address, file, line,
+column). Most steps are one byte, a *special opcode*, which advances line and address together and adds a row:
 
     opcode = 13 + (line step + 5) + 14 * (address step / 8)        line step -5..8, up to opcode 255
 
-Source: DWARF 5, section 6.2; parameters and the order of opcodes as LLVM 19 has them (MCDwarf.cpp), so that the bytes agree
-with its own.
+Source: DWARF 5, section 6.2; parameters and the order of opcodes as LLVM 19 has them (MCDwarf.cpp), so that the
+bytes agree with its own.
 """
 
 from __future__ import annotations

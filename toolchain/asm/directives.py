@@ -22,13 +22,8 @@ if TYPE_CHECKING:
 Handler = Callable[["Assembler", str, tuple[Any, ...]], None]
 HANDLERS: dict[str, Handler] = {}
 
-UNSUPPORTED = {
-    name: "directive is not supported"
-    for name in (
-        ".linkonce", ".struct", ".octa", ".gnu_attribute", ".loc_mark_labels", ".incbin", ".cfi_offset",
-        ".subsection", ".stabs", ".stabd", ".stabn",
-    )
-}  # fmt: skip
+UNSUPPORTED = dict.fromkeys((".linkonce", ".struct", ".octa", ".gnu_attribute", ".loc_mark_labels", ".incbin",
+".cfi_offset", ".subsection", ".stabs", ".stabd", ".stabn"), "directive is not supported")  # fmt: skip
 
 _SYMBOL_TYPES = {
     "function": SymbolType.FUNC, "object": SymbolType.OBJECT, "notype": SymbolType.NOTYPE, "tls_object": SymbolType.TLS,
@@ -256,7 +251,10 @@ def _org(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
     state.advance_to(arguments[0])
 
 
-_RELOCATION_TYPES = {"R_BPF_NONE": 0, "R_BPF_64_64": 1, "R_BPF_64_ABS64": 2, "R_BPF_64_ABS32": 3, "R_BPF_64_NODYLD32": 4, "R_BPF_64_32": 10}
+_RELOCATION_TYPES = {
+    "R_BPF_NONE": 0, "R_BPF_64_64": 1, "R_BPF_64_ABS64": 2, "R_BPF_64_ABS32": 3, "R_BPF_64_NODYLD32": 4,
+    "R_BPF_64_32": 10,
+}  # fmt: skip
 
 
 @_handles(".reloc")
@@ -284,7 +282,7 @@ def _file(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
         return
     number, *rest = arguments
     if not isinstance(number, int) or not 0 <= number <= 1 << 16 or not rest:
-        raise Fault("wrong operands of .file (.file \"name\", or .file N \"folder\" \"name\" md5 0x..)")
+        raise Fault('wrong operands of .file (.file "name", or .file N "folder" "name" md5 0x..)')
     texts = [_text_of(each, directive) for each in rest if isinstance(each, tuple) and each[0] == "str"]
     digest = None
     if len(rest) >= 2 and rest[-2] == ("name", "md5") and isinstance(rest[-1], int):
@@ -292,7 +290,7 @@ def _file(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
         if digest >= 1 << 128:
             raise Fault("an md5 has 128 bits")
     if len(texts) not in (1, 2):
-        raise Fault("wrong operands of .file (.file N \"folder\" \"name\" md5 0x..)")
+        raise Fault('wrong operands of .file (.file N "folder" "name" md5 0x..)')
     folder, name = texts if len(texts) == 2 else (b"", texts[0])
     state.line_files[number] = (folder, name, digest)
 

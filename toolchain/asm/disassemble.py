@@ -10,6 +10,7 @@ Section symbols, which have no name, become labels `.Lsection3` at the start of 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from toolchain.asm.printer import print_insn
@@ -67,6 +68,12 @@ class _Printer:
         self.endian = object_file.endian
         self.lines: list[str] = []
         self.labels: dict[int, dict[int, list[str]]] = {}
+        counts = Counter(symbol.name for symbol in object_file.symbols)
+        self.local_names = {
+            symbol.name
+            for symbol in object_file.symbols
+            if symbol.bind is SymbolBind.LOCAL and counts[symbol.name] == 1 and not symbol.name.startswith(".L")
+        }
         self.section_symbols = {
             object_file.symbols[each.symbol].section
             for section in object_file.sections
@@ -122,7 +129,9 @@ class _Printer:
     def _section(self, index: int, section: Section) -> None:
         kind, flags = type_word(section.type), flag_letters(section.flags)
         if kind is None or flags is None:
-            self.lines.append(f"# section {quote(section.name)} of type 0x{section.type:x}, flags 0x{section.flags:x} left out")
+            self.lines.append(
+                f"# section {quote(section.name)} of type 0x{section.type:x}, flags 0x{section.flags:x} left out"
+            )
             return
         entry = f",{section.entry_size}" if section.flags & SHF_MERGE else ""
         self.lines.append(f'\n\t.section\t{quote(section.name)},"{flags}",@{kind}{entry}')
@@ -131,7 +140,7 @@ class _Printer:
         labels = self.labels.get(index, {})
         relocations = {each.offset: each for each in section.relocations}
         if section.type == SHT_NOBITS:
-            self._chunks(index, bytes(), section.size, labels, {})
+            self._chunks(index, b"", section.size, labels, {})
         elif section.flags & SHF_EXEC and len(section.data) % 8 == 0:
             self._code(index, section, labels, relocations)
         else:
@@ -142,7 +151,9 @@ class _Printer:
             self.lines.append(f"{name if name.startswith('.L') else spell(name)}:")
 
     # ---- code
-    def _code(self, index: int, section: Section, labels: dict[int, list[str]], relocations: dict[int, Relocation]) -> None:
+    def _code(
+        self, index: int, section: Section, labels: dict[int, list[str]], relocations: dict[int, Relocation]
+    ) -> None:
         insns = decode(section.data, self.endian)
         starts: dict[int, Insn] = {}
         offset = 0
@@ -170,10 +181,8 @@ class _Printer:
 
     def _target_name(self, index: int, offset: int, labels: dict[int, list[str]]) -> str:
         for name in labels.get(offset, ()):
-            if not name.startswith(".L") and _PLAIN_NAME.match(name):
-                symbol = next((each for each in self.object.symbols if each.name == name), None)
-                if symbol is not None and symbol.bind is SymbolBind.LOCAL:
-                    return name
+            if _PLAIN_NAME.match(name) and name in self.local_names and name not in KEPT:
+                return name
         return f".L{index}_{offset // 8}"
 
     def _insn(
@@ -181,7 +190,7 @@ class _Printer:
     ) -> None:
         inside = [relocations[each] for each in range(place, place + 8 * insn.slot_count) if each in relocations]
         if inside:
-            text = self._relocated(insn, place, inside)
+            text = self._relocated(section, insn, place, inside)
             if text is not None:
                 self.lines.append(f"\t{text}")
                 return
@@ -197,7 +206,7 @@ class _Printer:
         else:
             self.lines.append(f"\t{text}")
 
-    def _relocated(self, insn: Insn, place: int, inside: list[Relocation]) -> str | None:
+    def _relocated(self, section: Section, insn: Insn, place: int, inside: list[Relocation]) -> str | None:
         """The instruction with its relocation as an operand, where that gives both back."""
         if len(inside) != 1 or inside[0].offset != place or inside[0].addend is not None:
             return None
@@ -207,12 +216,20 @@ class _Printer:
         if form is None or symbol is None:
             return None
         if relocation.type == RelocationType.R64_64 and form.name == "lddw" and insn.imm_high == 0:
-            return self._with_target(insn, form, self._operand(symbol, insn.imm))
+            return self._with_target(insn, form, self._place(symbol, insn.imm))
         if relocation.type == RelocationType.R64_32 and form.name == "call_local":
-            is_external = symbol.bind is not SymbolBind.LOCAL or symbol.section == UNDEFINED
-            if is_external:
-                return self._with_target(insn, form, self._operand(symbol, (insn.imm + 1) * 8))
+            own = 0 <= symbol.section < len(self.object.sections) and self.object.sections[symbol.section] is section
+            if symbol.bind is not SymbolBind.LOCAL or not own:
+                return self._with_target(insn, form, self._place(symbol, (insn.imm + 1) * 8))
         return None
+
+    def _place(self, symbol: Symbol, addend: int) -> str | None:
+        """Like _operand; a place in a section by the name of a local symbol that stands there, if there is one."""
+        if symbol.type is SymbolType.SECTION:
+            for name in self.labels.get(symbol.section, {}).get(addend, ()):
+                if name in self.local_names and _PLAIN_NAME.match(name) and name not in KEPT:
+                    return name
+        return self._operand(symbol, addend)
 
     def _with_target(self, insn: Insn, form: Form, operand: str | None) -> str | None:
         return None if operand is None else print_insn(insn, self.dialect, operand)

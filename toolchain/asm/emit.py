@@ -8,8 +8,8 @@ A *record* is bytes (an instruction or data whose every bit is known from the li
     ("strings" | "directive", name, arguments)
     ("assign", name, bound)
 
-``emitter(plan)`` makes a function from the values of a line to its records. The common instruction forms get a closure of
-their own, in which all that the shape decides is decided already; range checks stay in it.
+``emitter(plan)`` makes a function from the values of a line to its records. The common instruction forms get a
+closure of their own, in which all that the shape decides is decided already; range checks stay in it.
 
 Ranges: an immediate is accepted as a signed or as an unsigned 32-bit number, an offset as a signed 16-bit one; a wider
 number is a fault that shows it. Nothing is ever cut off silently.
@@ -25,7 +25,7 @@ from typing import Any
 from toolchain.asm import expressions, tables
 from toolchain.asm.faults import Fault
 from toolchain.asm.options import AsmOptions
-from toolchain.isa.opcodes import FORM_BY_NAME, PseudoSrc, Form, Pattern
+from toolchain.isa.opcodes import FORM_BY_NAME, Form, Pattern, PseudoSrc
 
 Emit = Callable[[tuple[Any, ...]], Any]
 
@@ -273,9 +273,7 @@ def _strings(directive: str, runs: list[Any]) -> Emit:
     if len(runs) == 1 and len(runs[0]) == 1 and runs[0][0][0] == "$":
         index = runs[0][0][1]
         return lambda values: expressions.string_bytes(values[index]) + ends
-    return lambda values: b"".join(
-        b"".join(expressions.bind(each, values)[1] for each in run) + ends for run in runs
-    )
+    return lambda values: b"".join(b"".join(expressions.bind(each, values)[1] for each in run) + ends for run in runs)
 
 
 def _base64(text: bytes) -> bytes:

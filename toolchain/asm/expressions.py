@@ -9,8 +9,8 @@ Three forms of one tree:
 A value is a number, or an address: a section and an offset, or an undefined symbol and an addend. Two addresses of one
 section have a difference; every other use of an address in arithmetic is a fault.
 
-Operators and their precedence (in bpf.lark) are GNU's and LLVM's; a comparison that holds is -1. Numbers are 64 bits wide
-and wrap as signed ones do, so that no expression can grow.
+Operators and their precedence (in bpf.lark) are GNU's and LLVM's; a comparison that holds is -1. Numbers are 64 bits
+wide and wrap as signed ones do, so that no expression can grow.
 Source: LLVM 19 MCExpr.cpp and AsmParser.cpp (getGNUBinOpPrecedence), results confirmed with llvm-mc.
 """
 
@@ -32,7 +32,7 @@ _ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "\\": 92, '"': 34, "'": 3
 
 
 class Address(NamedTuple):
-    """``section`` is an index and ``offset`` counts from its start; or, where ``section`` is -1, ``symbol`` is undefined here."""
+    """``section`` is an index, ``offset`` counts from its start; with section -1, ``symbol`` is undefined here."""
 
     section: int
     offset: int
@@ -84,7 +84,7 @@ def string_bytes(token: str) -> bytes:
                 raise Fault("escape \\x without hexadecimal digits", token=token)
             out.append(int(digits[-2:], 16))
         else:
-            raise Fault(f"unknown escape in a string: \\{char} (\\n \\t \\r \\b \\f \\\\ \\\" \\ooo \\xhh)", token=token)
+            raise Fault(f'unknown escape in a string: \\{char} (\\n \\t \\r \\b \\f \\\\ \\" \\ooo \\xhh)', token=token)
     return bytes(out)
 
 
@@ -108,7 +108,7 @@ def bind(plan: Plan, values: Values) -> Bound:
         return ("str", string_bytes(values[plan[1]]))
     if tag == "str":
         return ("str", string_bytes(plan[1]))
-    return tuple([tag, *[bind(each, values) for each in plan[1:]]])
+    return (tag, *[bind(each, values) for each in plan[1:]])
 
 
 def is_number(plan: Plan) -> bool:

@@ -8,17 +8,17 @@ placeholders of its shape (shapes.py): all lines of one shape share one plan, so
     plan    [["insn", "ldxb", 0, 1, ["#", 2], 0, []]]     form, dst, src, off, imm, checks
 
 dst and src are the number of a placeholder, or -1 - N for the fixed register N. off and imm are expressions
-(expressions.py). A check is a condition on values: ["same", a, b, text], ["is", a, N, text], ["in", expression, [..], text].
+(expressions.py). A check is a condition on values: ["same", a, b, text], ["is", a, N, text], ["in", expression,
+[..], text].
 """
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lark import Lark, Token, Transformer, Tree
+from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
 from toolchain.asm import tables
@@ -52,11 +52,6 @@ def grammar_text() -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in GRAMMAR_FILES)
 
 
-def grammar_hash() -> str:
-    """A name for this grammar and for what this module makes of it."""
-    return hashlib.sha256((grammar_text() + Path(__file__).read_text(encoding="utf-8")).encode()).hexdigest()
-
-
 @cache
 def _lark() -> Lark:
     return Lark(
@@ -67,8 +62,8 @@ def _lark() -> Lark:
 def plan_statement(text: str, dialect: str, spans: dict[tuple[int, int], int]) -> tuple[list[Any], bool]:
     """The plan of one statement, and whether it serves every line of the same shape.
 
-    ``spans`` maps the (start, end) of each placeholder in ``text`` to its number. The plan is good for the whole shape when
-    each placeholder became an operand of its own. Raises Fault, with the place in ``text``.
+    ``spans`` maps the (start, end) of each placeholder in ``text`` to its number. The plan is good for the whole
+    shape when each placeholder became an operand of its own. Raises Fault, with the place in ``text``.
     """
     try:
         tree = _lark().parse(text, start="mnemonic" if dialect == "normal" else "pseudoc")
@@ -234,7 +229,11 @@ class _Planner(Transformer[Token, Any]):
         dst, word, src = children
         for each in (dst, src):
             _want_size(each, 8, f"{word} takes a 64-bit register")
-        return _insn(FORM_BY_NAME[str(word)], dst, checks=[_same(dst, src, f"{word} works in place: both registers must be the same")])
+        return _insn(
+            FORM_BY_NAME[str(word)],
+            dst,
+            checks=[_same(dst, src, f"{word} works in place: both registers must be the same")],
+        )
 
     def load(self, children: list[Any]) -> Any:
         dst, memory, address = children
@@ -358,7 +357,7 @@ class _Planner(Transformer[Token, Any]):
         return ["pseudo", dst.ref, kind, expr]
 
     def jump_if(self, children: list[Any]) -> Any:
-        _, dst, condition, operand, goto, target = children
+        _, dst, condition, operand, _, target = children
         if isinstance(operand, Register):
             _same_size(dst, operand)
             return _insn(tables.CONDITIONS[str(condition), dst.size, True], dst, operand, off=target)
@@ -401,7 +400,9 @@ class _Planner(Transformer[Token, Any]):
     def _by_mnemonic(self, children: list[Any]) -> Any:
         word, *operands = children
         mnemonic = " ".join(str(word).split())
-        kinds = "".join("r" if isinstance(each, Register) else "m" if isinstance(each, Memory) else "i" for each in operands)
+        kinds = "".join(
+            "r" if isinstance(each, Register) else "m" if isinstance(each, Memory) else "i" for each in operands
+        )
         form = tables.MNEMONICS.get((mnemonic, kinds))
         if form is None:
             raise _mnemonic_fault(mnemonic, kinds, word)
@@ -415,10 +416,18 @@ class _Planner(Transformer[Token, Any]):
 def _mnemonic_plan(form: Form, operands: list[Any], kinds: str, mnemonic: str) -> Any:
     pattern = form.pattern
     if pattern is Pattern.SWAP and kinds == "ri":
-        return _insn(form, operands[0], imm=operands[1], checks=[["in", operands[1], [16, 32, 64], f"width of {mnemonic}"]])
+        return _insn(
+            form, operands[0], imm=operands[1], checks=[["in", operands[1], [16, 32, 64], f"width of {mnemonic}"]]
+        )
     if pattern is Pattern.MOVSX and kinds == "rri":
         widths = [8, 16, 32] if form.size == 8 else [8, 16]
-        return _insn(form, operands[0], operands[1], off=operands[2], checks=[["in", operands[2], widths, f"width of {mnemonic}"]])
+        return _insn(
+            form,
+            operands[0],
+            operands[1],
+            off=operands[2],
+            checks=[["in", operands[2], widths, f"width of {mnemonic}"]],
+        )
     if pattern in (Pattern.ALU_REG, Pattern.MOVSX):
         return _insn(form, operands[0], operands[1])
     if pattern in (Pattern.ALU_IMM, Pattern.LDDW):
@@ -605,6 +614,3 @@ def describe_syntax(text: str, dialect: str, position: int, expected: frozenset[
     if position and 0 < len(choices) <= 6:
         what += f" (expected {' or '.join(choices)})"
     return Fault(what, position, position + max(1, len(word)))
-
-
-__all__ = ["Tree", "grammar_hash", "grammar_text", "number_value", "plan_statement"]

@@ -2,18 +2,19 @@
 
     .map  acc, array, key=4, value=16, entries=2, pin=name
 
-declares a map as libbpf reads it: a global variable ``acc`` in section ``.maps`` whose type is a struct that spells numbers
-as pointers to ``int[N]``:
+declares a map as libbpf reads it: a global variable ``acc`` in section ``.maps`` whose type is a struct that spells
+numbers as pointers to ``int[N]``:
 
     struct { int (*type)[2]; int (*key_size)[4]; int (*value_size)[16]; int (*max_entries)[2]; int (*pinning)[1]; } acc;
 
 A key or value given by a type (``key=u32``) becomes a pointer to that type instead, and tools can show it as a number.
 
-Functions get a FUNC and a func_info record each, in files that use .map or .func, or with -g; line_info comes with -g. The
-kernel wants func_info for all functions of a program or for none, so that a section whose calls reach places without a
-function's label gets none.
+Functions get a FUNC and a func_info record each, in files that use .map or .func, or with -g; line_info comes with
+-g. The kernel wants func_info for all functions of a program or for none, so that a section whose calls reach places
+without a function's label gets none.
 
-Source: libbpf 1.x, libbpf.c (parse_btf_map_def, btf_fixup_datasec); kernel/bpf/verifier.c (check_btf_func, check_btf_line).
+Source: libbpf 1.x, libbpf.c (parse_btf_map_def, btf_fixup_datasec); kernel/bpf/verifier.c (check_btf_func,
+check_btf_line).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from toolchain.asm.assembler import Assembler, MapRecord
 from toolchain.asm.directives import name_of
-from toolchain.asm.expressions import names
 from toolchain.asm.faults import Fault
+from toolchain.asm.functions import called_places, function_places
 from toolchain.asm.sections import SHF_EXEC, SHT_PROGBITS
 from toolchain.isa.map_types import MapFlag, map_type_of
 from toolchain.spec.objects import SymbolBind, SymbolType
@@ -171,27 +172,11 @@ def _function_type(builder: BtfBuilder, name: str, is_called: bool) -> int:
 
 def _functions(state: Assembler) -> dict[int, list[tuple[int, str, bool]]]:
     """Of each code section its functions (offset, name, is called), where all of them are known."""
-    targets: dict[int, set[int]] = {}
-    places: dict[int, dict[int, str]] = {}
-    for name in state.functions:
-        label = state.labels.get(name)
-        if label is not None and state.sections[label.section].flags & SHF_EXEC:
-            places.setdefault(label.section, {}).setdefault(label.offset, name)
+    targets, places = called_places(state), function_places(state)
     for section in state.sections:
-        if not section.flags & SHF_EXEC:
-            continue
-        fixed = set()
-        for fixup in state.fixups[section.index]:
-            if fixup.kind != "call":
-                continue
-            fixed.add(fixup.offset)
-            for name in names(fixup.expression):
-                label = state.labels.get(name)
-                if label is not None:
-                    targets.setdefault(label.section, set()).add(label.offset)
-                    if "\x01" not in name:
-                        places.setdefault(label.section, {}).setdefault(label.offset, name)
-        _numeric_targets(section.pieces, fixed, state.options.endian, targets.setdefault(section.index, set()))
+        if section.flags & SHF_EXEC:
+            fixed = {fixup.offset for fixup in state.fixups[section.index] if fixup.kind == "call"}
+            _numeric_targets(section.pieces, fixed, state.options.endian, targets.setdefault(section.index, set()))
     made = {}
     for index, labels in places.items():
         called = targets.get(index, set())

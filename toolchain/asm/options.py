@@ -14,8 +14,8 @@ DIALECTS = ("auto", "pseudoc", "normal")
 class AsmOptions:
     """How to read text and what to make of it.
 
-    ``cpu`` is v1..v4, '' for every instruction known; v4 includes what came after it. ``dialect`` is auto (line by line),
-    pseudoc or normal (mnemonics). ``debug`` adds line information for the lines of the text itself.
+    ``cpu`` is v1..v4, '' for every instruction known; v4 includes what came after it. ``dialect`` is auto (line by
+    line), pseudoc or normal (mnemonics). ``debug`` adds line information for the lines of the text itself.
     ``include_dirs`` are searched by .include and .incbin after the including file's own folder.
     ``defines`` are symbols and their values. ``may_read_files`` is false where text must not reach the file system.
 

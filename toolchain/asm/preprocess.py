@@ -2,8 +2,8 @@
 
     text --block comments blanked--> lines --.macro .rept .irp .irpc .if .include .incbin--> lines with their origins
 
-A text without these directives skips all but the first step: its lines are themselves. Expressions in conditions and counts
-may use constants (-D, .set, =) that stand before them; labels have no addresses yet.
+A text without these directives skips all but the first step: its lines are themselves. Expressions in conditions and
+counts may use constants (-D, .set, =) that stand before them; labels have no addresses yet.
 
 Bounded: nesting, the number of lines made, and the size of included files all have limits, so no text can run away.
 
@@ -13,6 +13,7 @@ Source: the GNU as manual, sections 7 ".macro", ".rept", ".irp", ".if", ".includ
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,10 +114,8 @@ class _Pass:
 
     def run(self, lines: list[_Line]) -> None:
         """All lines of the file."""
-        try:
+        with contextlib.suppress(_Stop, _ExitMacro):
             self._process(lines)
-        except (_Stop, _ExitMacro):
-            pass
 
     def _fault(self, line: _Line, fault: Fault) -> None:
         start, end = self.shapes.locate(line.text, fault)
@@ -126,7 +125,9 @@ class _Pass:
     def _process(self, lines: list[_Line]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self._fault(lines[0], Fault(f"macros, repetitions or includes are nested too deeply: {self.depth} ({MAX_DEPTH})"))
+            self._fault(
+                lines[0], Fault(f"macros, repetitions or includes are nested too deeply: {self.depth} ({MAX_DEPTH})")
+            )
             raise _Stop
         conditions: list[tuple[bool, bool, _Line]] = []
         index = 0
@@ -210,7 +211,9 @@ class _Pass:
                     name, expr = (bound[1] if isinstance(bound, tuple) else None), item[2][1]
                 if isinstance(name, str):
                     try:
-                        self.constants[name] = expressions.evaluate(expressions.bind(expr, statement.values), self._lookup)
+                        self.constants[name] = expressions.evaluate(
+                            expressions.bind(expr, statement.values), self._lookup
+                        )
                     except Fault:
                         self.constants[name] = None
 
@@ -241,7 +244,7 @@ class _Pass:
 
     # ---- conditions
     def _condition(self, word: str, line: _Line, conditions: list[tuple[bool, bool, _Line]]) -> bool:
-        """Handles .if and its kin; False for any other statement. Each entry: is live, was any branch taken, its line."""
+        """Handles .if and its kin, else gives False. Each entry: is live, was any branch taken, its line."""
         outer = not conditions or conditions[-1][0]
         if word.startswith(".if"):
             is_true = False
@@ -257,7 +260,9 @@ class _Pass:
         _, was_taken, start = conditions.pop()
         if word == ".endif":
             return True
-        is_true = not was_taken and (word == ".else" or self._is_true(".if", _Line(line.text.replace(".elseif", ".if", 1), line.origin)))
+        is_true = not was_taken and (
+            word == ".else" or self._is_true(".if", _Line(line.text.replace(".elseif", ".if", 1), line.origin))
+        )
         conditions.append((is_true, was_taken or is_true, start))
         return True
 
@@ -343,7 +348,14 @@ class _Pass:
             raise Fault(f"macro is defined twice: {name}{where}", token=name)
         parameters = []
         for each in re.findall(r"([A-Za-z_][\w$]*)(?::(req|vararg))?(?:\s*=\s*(\"[^\"]*\"|[^\s,]*))?", match[2]):
-            parameters.append((each[0], each[2].strip('"') if "=" in match[2] and each[2] else None, each[1] == "req", each[1] == "vararg"))
+            parameters.append(
+                (
+                    each[0],
+                    each[2].strip('"') if "=" in match[2] and each[2] else None,
+                    each[1] == "req",
+                    each[1] == "vararg",
+                )
+            )
         self.macros[name] = _Macro(name, tuple(parameters), tuple(body))
 
     def _expand(self, macro: _Macro, line: _Line) -> None:
@@ -426,7 +438,7 @@ class _Pass:
         item = found[0].plan[-1]
         operands = [expressions.bind(each, found[0].values) for each in item[2]] if item[0] == "directive" else []
         if not operands or not isinstance(operands[0], tuple) or operands[0][0] != "str":
-            raise Fault(f'a file name in quotes is wanted by {word}', token=word)
+            raise Fault(f"a file name in quotes is wanted by {word}", token=word)
         name = operands[0][1].decode("utf-8", "surrogateescape")
         numbers = []
         for bound in operands[1:]:

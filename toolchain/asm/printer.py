@@ -21,8 +21,8 @@ _NO_DST = frozenset({
 def print_insn(insn: Insn, dialect: str = "pseudoc", target: str = "") -> str | None:
     """The text of ``insn``; None where it has none that is exact.
 
-    ``dialect`` is pseudoc or normal. ``target`` replaces the number of a jump, a call or a wide load (a label, a symbol);
-    without it, jumps show their distance.
+    ``dialect`` is pseudoc or normal. ``target`` replaces the number of a jump, a call or a wide load (a label, a
+    symbol); without it, jumps show their distance.
     """
     form = form_of(insn)
     if form is None or not _is_exact(form, insn):
@@ -41,7 +41,8 @@ def describe_insn(insn: Insn, dialect: str = "pseudoc") -> str:
     if form is not None and form.pattern is Pattern.CALL_KFUNC and insn.dst == 0:
         return f"call kfunc {insn.imm}" + (f" of module {insn.off}" if insn.off else "")
     high = f" imm_high=0x{insn.imm_high & 0xFFFFFFFF:x}" if insn.imm_high is not None else ""
-    return f"unknown (0x{insn.opcode:02x}) dst={insn.dst} src={insn.src} off={insn.off} imm=0x{insn.imm & 0xFFFFFFFF:x}{high}"
+    fields = f"dst={insn.dst} src={insn.src} off={insn.off} imm=0x{insn.imm & 0xFFFFFFFF:x}{high}"
+    return f"unknown (0x{insn.opcode:02x}) {fields}"
 
 
 def _is_exact(form: Form, insn: Insn) -> bool:

@@ -1,13 +1,13 @@
 """Fix-ups, relocations and symbols: the end of a pass.
 
-    what refers            to a label of its section     to another section's label       to a global or undefined symbol
-    goto, if .. goto       distance in instructions      fault                            fault where undefined
+    what refers            to a label of its section     to another section's label       to a global or undefined
+    symbol goto, if .. goto       distance in instructions      fault                            fault where undefined
     call                   distance (local symbols)      R_BPF_64_32, section             R_BPF_64_32, symbol
     rN = x ll              R_BPF_64_64, section          R_BPF_64_64, section             R_BPF_64_64, symbol
     .quad x / .long x      R_BPF_64_ABS64 / ABS32 or NODYLD32
 
-A local symbol is reached through its section, the addend standing in the patched bytes (relocations are SHT_REL). A goto
-whose target is too far for 16 bits becomes a gotol, which has the same size.
+A local symbol is reached through its section, the addend standing in the patched bytes (relocations are SHT_REL). A
+goto whose target is too far for 16 bits becomes a gotol, which has the same size.
 
 Source: Linux Documentation/bpf/llvm_reloc.rst; LLVM 19 BPFAsmBackend.cpp (applyFixup), BPFELFObjectWriter.cpp
 (getRelocType) and ELFObjectWriter.cpp (shouldRelocateWithSymbol) for what refers to a section and what to a symbol.
@@ -15,7 +15,6 @@ Source: Linux Documentation/bpf/llvm_reloc.rst; LLVM 19 BPFAsmBackend.cpp (apply
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 from toolchain.asm import expressions
@@ -117,8 +116,12 @@ class _Resolver:
         elif isinstance(value, Address):
             hint = f"write `rN = {value.symbol} ll`" if kind == "imm32" else ""
             if value.section < 0:
-                raise Fault(f"undefined symbol: {value.symbol}", token=value.symbol, hint=hint or self._suggestion(value.symbol))
-            raise Fault(f"a number is wanted here, and this is an address: {value.symbol}", token=value.symbol, hint=hint)
+                raise Fault(
+                    f"undefined symbol: {value.symbol}", token=value.symbol, hint=hint or self._suggestion(value.symbol)
+                )
+            raise Fault(
+                f"a number is wanted here, and this is an address: {value.symbol}", token=value.symbol, hint=hint
+            )
         elif kind == "imm32":
             if not IMM_MIN <= value <= IMM_MAX:
                 raise imm_fault(value)
@@ -145,7 +148,9 @@ class _Resolver:
 
     def _distance(self, index: int, fixup: Fixup, address: Address) -> int:
         if address.section < 0:
-            raise Fault(f"undefined label: {address.symbol}", token=address.symbol, hint=self._suggestion(address.symbol))
+            raise Fault(
+                f"undefined label: {address.symbol}", token=address.symbol, hint=self._suggestion(address.symbol)
+            )
         if address.section != index:
             name = self.state.sections[address.section].name
             raise Fault(f"target is in another section: {address.symbol} (in {name})", token=address.symbol)
@@ -213,7 +218,9 @@ class _Resolver:
             self.relocations[index].append((offset, kind, address.section))
             return address.offset
         if address.symbol.startswith(".L") and address.section < 0:
-            raise Fault(f"undefined label: {address.symbol}", token=address.symbol, hint=self._suggestion(address.symbol))
+            raise Fault(
+                f"undefined label: {address.symbol}", token=address.symbol, hint=self._suggestion(address.symbol)
+            )
         self.referenced.add(address.symbol)
         self.relocations[index].append((offset, kind, address.symbol))
         label = self.state.labels.get(address.symbol)
@@ -271,9 +278,11 @@ def finish(state: Assembler) -> ObjectFile:
     """The object of a finished pass. Faults go to ``state``; the object is then of no use."""
     from toolchain.asm.debug_frame import add_frames
     from toolchain.asm.debug_line import add_lines
+    from toolchain.asm.functions import complete_functions
     from toolchain.asm.maps import add_types
 
     if not state.faults:
+        complete_functions(state)
         add_frames(state)
         add_lines(state)
         add_types(state)
@@ -285,8 +294,14 @@ def finish(state: Assembler) -> ObjectFile:
             data = _patch_lebs(state, resolver, builder.index, data)
         contents.append(data)
     symbols = _symbols(state, resolver)
-    position = {(symbol.name, symbol.type is SymbolType.SECTION, symbol.section): index for index, symbol in enumerate(symbols)}
-    by_name = {symbol.name: index for index, symbol in enumerate(symbols) if symbol.type not in (SymbolType.SECTION, SymbolType.FILE)}
+    position = {
+        (symbol.name, symbol.type is SymbolType.SECTION, symbol.section): index for index, symbol in enumerate(symbols)
+    }
+    by_name = {
+        symbol.name: index
+        for index, symbol in enumerate(symbols)
+        if symbol.type not in (SymbolType.SECTION, SymbolType.FILE)
+    }
     made = []
     for builder, data in zip(state.sections, contents, strict=True):
         relocations = tuple(
@@ -334,14 +349,15 @@ def _symbol(state: Assembler, resolver: _Resolver, name: str) -> Symbol | None:
     kind = info.type if info else SymbolType.NOTYPE
     visibility = info.visibility if info else 0
     if info and info.common:
-        size, align = info.common
-        return Symbol(name, SHN_COMMON, align, size, SymbolType.OBJECT, bind or SymbolBind.GLOBAL, visibility)
-    size_value: expressions.Value = 0
+        return Symbol(
+            name, SHN_COMMON, info.common[1], info.common[0], SymbolType.OBJECT, bind or SymbolBind.GLOBAL, visibility
+        )
+    size_value = 0
     if info and info.size is not None:
-        size_value = expressions.evaluate(info.size, resolver.lookup)
-        if isinstance(size_value, Address):
+        size = expressions.evaluate(info.size, resolver.lookup)
+        if isinstance(size, Address):
             raise Fault(f"size is not a number: {name}", token=name)
-        size_value &= 0xFFFFFFFFFFFFFFFF
+        size_value = size & 0xFFFFFFFFFFFFFFFF
     label = state.labels.get(name)
     if label is not None:
         return Symbol(name, label.section, label.offset, size_value, kind, bind or SymbolBind.LOCAL, visibility)
@@ -350,13 +366,12 @@ def _symbol(state: Assembler, resolver: _Resolver, name: str) -> Symbol | None:
         if isinstance(value, int):
             if bind in (None, SymbolBind.LOCAL) and name not in resolver.referenced:
                 return None
-            return Symbol(name, SHN_ABS, value & 0xFFFFFFFFFFFFFFFF, size_value, kind, bind or SymbolBind.LOCAL, visibility)
+            return Symbol(
+                name, SHN_ABS, value & 0xFFFFFFFFFFFFFFFF, size_value, kind, bind or SymbolBind.LOCAL, visibility
+            )
         if value.section < 0:
             return None
         return Symbol(name, value.section, value.offset, size_value, kind, bind or SymbolBind.LOCAL, visibility)
     if name in resolver.referenced or bind in (SymbolBind.GLOBAL, SymbolBind.WEAK):
         return Symbol(name, UNDEFINED, 0, 0, SymbolType.NOTYPE, bind or SymbolBind.GLOBAL, visibility)
     return None
-
-
-__all__ = ["finish", "leb_sizes", "struct"]

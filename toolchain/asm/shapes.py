@@ -4,15 +4,16 @@
     tokens    if| |r1| |==| |5| |goto| |LBB0_3
     shape     if r# == # goto @             values  (1, 5, "LBB0_3")
 
-A *shape* is the line with registers' digits, numbers, names and strings replaced by placeholders (control characters that
-no source may contain). Each shape is parsed once (grammar.py); its plan serves all lines of it. Real compiler output of
-100,000 lines has some hundred shapes.
+A *shape* is the line with registers' digits, numbers, names and strings replaced by placeholders (control characters
+that no source may contain). Each shape is parsed once (grammar.py); its plan serves all lines of it. Real compiler
+output of 100,000 lines has some hundred shapes.
 
-Words that mean something to the grammar stay as they are. A statement in which a placeholder did not become an operand of
-its own (a float, a character, a section called `tc/in`) is planned for its exact text alone.
+Words that mean something to the grammar stay as they are. A statement in which a placeholder did not become an
+operand of its own (a float, a character, a section called `tc/in`) is planned for its exact text alone.
 
-Soundness: two statements of one shape have the same sequence of tokens but for values within one class of tokens, and no
-terminal of the grammar tells values of a class apart (tests/asm/test_shapes.py checks every terminal's words against KEPT).
+Soundness: two statements of one shape have the same sequence of tokens but for values within one class of tokens,
+and no terminal of the grammar tells values of a class apart (tests/asm/test_shapes.py checks every terminal's words
+against KEPT).
 
 Complexity: linear; about 1 us for each different line.
 """
@@ -33,23 +34,33 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 """Control characters: the placeholders and what no text has a use for."""
 
 _TOKEN = re.compile(
-    r"""[A-Za-z_.$][\w.$]*(?:/[\w.$]+)* | @+[A-Za-z_][\w.]* | \#[^\n]* | //[^\n]* | [0-9][\w.$]* | [ \t\r\f\v]+ | "(?:[^"\\\n]|\\[^\n])*" | '(?:[^'\\\n]|\\[^\n])' | [^\n] | \n""",
+    r"""[A-Za-z_.$][\w.$]*(?:/[\w.$]+)*       # word; with slashes, a section's name
+    | @+[A-Za-z_][\w.]*                        # @function
+    | \#[^\n]* | //[^\n]*                      # comment
+    | [0-9][\w.$]*                             # number, or what begins like one
+    | [ \t\r\f\v]+
+    | "(?:[^"\\\n]|\\[^\n])*" | '(?:[^'\\\n]|\\[^\n])'
+    | [^\n] | \n""",
     re.VERBOSE | re.ASCII,
 )
 
-_WORDS = """
-    if goto gotol may_goto call callx gotox exit lock ll skb local fetch fp ld_pseudo load_acquire store_release
-    addr_space_cast xchg_64 xchg32_32 cmpxchg_64 cmpxchg32_32 u8 u16 u32 u64 s8 s16 s32 s64
-    be16 be32 be64 le16 le32 le64 bswap16 bswap32 bswap64 inf nan infinity s
-    .section .pushsection .popsection .previous .subsection .text .data .bss .rodata
-    .byte .1byte .2byte .4byte .8byte .short .hword .half .long .int .word .quad .dword .uleb128 .sleb128 .octa
-    .ascii .asciz .string .base64 .float .single .double .zero .skip .space .fill .align .balign .p2align .org .incbin
-    .globl .global .local .weak .hidden .protected .internal .type .size .set .equ .equiv .comm .lcomm .symver .ident
-    .version .file .loc .addrsig .addrsig_sym .map .license .func .endfunc .ksym .dialect .err .error .warning .print
-    .macro .endm .endmacro .rept .irp .irpc .endr .if .ifdef .ifndef .ifnotdef .ifeq .ifne .ifgt .ifge .iflt .ifle .ifb
-    .ifnb .ifc .ifnc .ifeqs .ifnes .else .elseif .endif .include .exitm .purgem .altmacro .noaltmacro
-    .bundle_align_mode .cfi_sections .cfi_startproc .cfi_endproc .end .abort .eject .list .line .ln .linkonce
-""".split()
+_WORDS = (
+    "if", "goto", "gotol", "may_goto", "call", "callx", "gotox", "exit", "lock", "ll", "skb", "local", "fetch",
+    "fp", "ld_pseudo", "load_acquire", "store_release", "addr_space_cast", "xchg_64", "xchg32_32", "cmpxchg_64",
+    "cmpxchg32_32", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "le16", "le32",
+    "le64", "bswap16", "bswap32", "bswap64", "inf", "nan", "infinity", "s", ".section", ".pushsection",
+    ".popsection", ".previous", ".subsection", ".text", ".data", ".bss", ".rodata", ".byte", ".1byte", ".2byte",
+    ".4byte", ".8byte", ".short", ".hword", ".half", ".long", ".int", ".word", ".quad", ".dword", ".uleb128",
+    ".sleb128", ".octa", ".ascii", ".asciz", ".string", ".base64", ".float", ".single", ".double", ".zero",
+    ".skip", ".space", ".fill", ".align", ".balign", ".p2align", ".org", ".incbin", ".globl", ".global", ".local",
+    ".weak", ".hidden", ".protected", ".internal", ".type", ".size", ".set", ".equ", ".equiv", ".comm", ".lcomm",
+    ".symver", ".ident", ".version", ".file", ".loc", ".addrsig", ".addrsig_sym", ".map", ".license", ".func",
+    ".endfunc", ".ksym", ".dialect", ".err", ".error", ".warning", ".print", ".macro", ".endm", ".endmacro",
+    ".rept", ".irp", ".irpc", ".endr", ".if", ".ifdef", ".ifndef", ".ifnotdef", ".ifeq", ".ifne", ".ifgt",
+    ".ifge", ".iflt", ".ifle", ".ifb", ".ifnb", ".ifc", ".ifnc", ".ifeqs", ".ifnes", ".else", ".elseif", ".endif",
+    ".include", ".exitm", ".purgem", ".altmacro", ".noaltmacro", ".bundle_align_mode", ".cfi_sections",
+    ".cfi_startproc", ".cfi_endproc", ".end", ".abort", ".eject", ".list", ".line", ".ln", ".linkonce",
+)  # fmt: skip
 KEPT = frozenset(
     [
         *_WORDS,

@@ -47,7 +47,9 @@ class Unit:
             return self.origins[index]
         return Origin(self.path, index + 1, self.lines[index])
 
-    def error(self, index: int, fault: Fault, statement: int = 0, notes: tuple[tuple[Span | None, str], ...] = ()) -> AsmError:
+    def error(
+        self, index: int, fault: Fault, statement: int = 0, notes: tuple[tuple[Span | None, str], ...] = ()
+    ) -> AsmError:
         """``fault`` of line ``index`` as an error with its place."""
         line = self.lines[index]
         start, end = self.shapes.locate(line, fault, statement)
@@ -61,11 +63,12 @@ def place_fault(
     text = origin.text if origin.text == line or not origin.parent else line
     span = Span(origin.path, origin.line, start + 1, end + 1, text)
     chain: list[tuple[Span | None, str]] = []
-    parent, role = origin.parent, origin.role
-    while parent is not None and len(chain) < MAX_CHAIN:
+    each = origin
+    while each.parent is not None and len(chain) < MAX_CHAIN:
+        parent = each.parent
         column = len(parent.text) - len(parent.text.lstrip()) + 1
-        chain.append((Span(parent.path, parent.line, column, len(parent.text) + 1, parent.text), role))
-        parent, role = parent.parent, parent.role
+        chain.append((Span(parent.path, parent.line, column, len(parent.text) + 1, parent.text), each.role))
+        each = parent
     return AsmError(fault.message, span, fault.hint, notes=(*notes, *chain))
 
 
