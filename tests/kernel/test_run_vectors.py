@@ -6,7 +6,7 @@ import pytest
 
 from tests.kernel import oracle
 from tests.vm.engines import Observed, summed
-from tests.vm.vectors import Vector, vectors
+from tests.vm.vectors import Vector, vector_files
 from toolchain.isa.codec import decode, encode
 from toolchain.isa.map_types import PERCPU_TYPES
 from toolchain.isa.opcodes import PseudoSrc
@@ -19,9 +19,12 @@ pytestmark = [
 _KINDS = {PseudoSrc.MAP_IDX: PseudoSrc.MAP_FD, PseudoSrc.MAP_IDX_VALUE: PseudoSrc.MAP_VALUE}
 
 
-@pytest.mark.parametrize("vector", [each for each in vectors() if each.kernel == "yes"], ids=lambda each: each.name)
-def test_kernel_agrees(vector: Vector) -> None:
-    assert run_kernel(vector).differences(vector, has_trace=False) == []
+@pytest.mark.parametrize(
+    "file", [each for each in vector_files() if each[0].kernel == "yes"], ids=lambda each: each[0].name
+)
+def test_kernel_agrees(file: tuple[Vector, ...]) -> None:
+    for vector in file:
+        assert run_kernel(vector).differences(vector, has_trace=False) == []
 
 
 def run_kernel(vector: Vector) -> Observed:
@@ -34,6 +37,9 @@ def run_kernel(vector: Vector) -> Observed:
             fds[spec.name] = fd
         for name, key, value in vector.before:
             oracle.map_update(fds[name], key, value)
+        for spec in vector.maps:
+            if spec.is_frozen:
+                oracle.map_freeze(fds[spec.name])
         verdict, fd = oracle.prog_load(int(vector.prog_type), _with_fds(vector, list(fds.values())))
         stack.enter_context(oracle.closing(fd))
         assert verdict.accepted, verdict.log

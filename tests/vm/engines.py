@@ -17,7 +17,7 @@ from toolchain.vm.maps import Map, create_map
 
 @dataclass
 class Observed:
-    """What a run did. ``elements`` are those that the vector asks for, per-CPU values summed; None: there is no such key."""
+    """What a run did. ``elements``: those that the vector asks for, per-CPU values summed, None where there is none."""
 
     retval: int = 0
     packet: bytes = b""
@@ -54,6 +54,9 @@ def run_user(vector: Vector, store: ObjectStore, verified: VerifiedProgram | Non
         maps = {spec.name: stack.enter_context(create_map(store, spec)) for spec in vector.maps}
         for name, key, value in vector.before:
             maps[name].update(key, value)
+        for spec in vector.maps:
+            if spec.is_frozen:
+                maps[spec.name].freeze()
         code = Code(vector.linked(), [handle.pointer for handle in maps.values()], verified, takes_anything=True)
         stack.callback(code.close)
         try:

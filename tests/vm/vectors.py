@@ -2,7 +2,8 @@
 
     # what it shows
     type = xdp                                   default socket_filter
-    map acc = array key=4 value=8 entries=2      `flags=` too; code refers to it by name, to its value as `acc.value`
+    map acc = array key=4 value=8 entries=2      code refers to it by name, to its value as `acc.value`;
+                                                 more: flags=0x80, frozen (with the elements set before)
     set acc 00000000 = 0100000000000000          an element before the run; bytes in hex
     packet = ffffffffffff...                     default 64 zero bytes
     ctx = 0x8:u32=5 0x30:u32=1                   fields of the context before the run: offset, width, value
@@ -32,8 +33,8 @@ from functools import cache
 from pathlib import Path
 
 from toolchain.asm import assemble_text
-from toolchain.isa.insn import Insn
 from toolchain.isa.codec import decode, encode
+from toolchain.isa.insn import Insn
 from toolchain.isa.map_types import MapType
 from toolchain.isa.opcodes import PseudoSrc
 from toolchain.isa.program_types import ProgType
@@ -79,13 +80,13 @@ class Vector:
 
     def linked(self) -> LinkedProgram:
         """The program, its map references resolved to indexes."""
-        return LinkedProgram(self.name, "test", self.prog_type, _code(self), self.maps, licence="GPL")
+        return _linked(self)
 
 
 @cache
-def vectors() -> tuple[Vector, ...]:
-    """Every vector of the folder; a file with cases gives one for each."""
-    return tuple(vector for path in sorted(FOLDER.glob("*.vec")) for vector in expand(parse(path)))
+def vector_files() -> tuple[tuple[Vector, ...], ...]:
+    """Every file of the folder: one vector, or one for each case."""
+    return tuple(tuple(expand(parse(path))) for path in sorted(FOLDER.glob("*.vec")))
 
 
 def expand(vector: Vector) -> list[Vector]:
@@ -157,15 +158,23 @@ def _statement(line: str, fields: dict[str, object], lists: dict[str, list[objec
 
 def _map(name: str, text: str) -> MapSpec:
     kind, *options = text.split()
-    numbers = dict(option.split("=") for option in options)
+    numbers = dict(option.partition("=")[::2] for option in options)
     sizes = (int(numbers[key], 0) for key in ("key", "value", "entries"))
-    return MapSpec(name, MapType[kind.upper()], *sizes, map_flags=int(numbers.get("flags", "0"), 0))
+    flags = int(numbers.get("flags", "0"), 0)
+    return MapSpec(name, MapType[kind.upper()], *sizes, map_flags=flags, is_frozen="frozen" in numbers)
 
 
 def _ctx_field(text: str) -> tuple[int, int, int]:
     place, _, value = text.partition("=")
     offset, _, width = place.partition(":")
     return int(offset, 0), _WIDTHS[width], int(value, 0)
+
+
+@cache
+def _linked(vector: Vector) -> LinkedProgram:
+    data = {name: value for name, key, value in vector.before if not any(key)}
+    maps = tuple(replace(spec, data=data[spec.name]) if spec.is_frozen else spec for spec in vector.maps)
+    return LinkedProgram(vector.name, "test", vector.prog_type, _code(vector), maps, licence="GPL")
 
 
 def _code(vector: Vector) -> bytes:

@@ -107,16 +107,25 @@ static uint16_t sum_fold(uint32_t sum) {
     return (uint16_t)sum;
 }
 
-/* `size` is a multiple of 4. */
-static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed) {
+/* Any size, as Linux 6.13 and later take it: a rest of less than four bytes counts as if zeros followed. */
+static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed)
+{
     uint32_t sum = seed;
+    uint32_t at = 0;
 
-    for (uint32_t at = 0; at < size; at += 4)
+    for (; size - at >= 4; at += 4)
         sum = sum_add(sum, load32(words + at));
+    if (at < size) {
+        uint32_t rest = 0;
+
+        memcpy(&rest, words + at, size - at);
+        sum = sum_add(sum, rest);
+    }
     return sum;
 }
 
-SHARED_HELPER(csum_diff) {
+SHARED_HELPER(csum_diff)
+{
     const uint8_t *from = pointer(r1);
     const uint8_t *to = pointer(r3);
     const uint32_t from_size = (uint32_t)r2;
@@ -124,8 +133,6 @@ SHARED_HELPER(csum_diff) {
     uint32_t sum = (uint32_t)r5;
 
     (void)state;
-    if ((from_size | to_size) & 3)
-        return error(-EINVAL);
     if (from_size && to_size)
         sum = sum_add(sum_of(to, to_size, sum), ~sum_of(from, from_size, 0));
     else if (to_size)
