@@ -46,6 +46,7 @@ IMPURE_MODULES = {
     "pickle",
 }
 IMPURE_EXCEPTIONS = {
+    ("asm", "cache"): "keeps compiled shapes in the user's cache directory",
     ("asm", "grammar"): "reads the grammar files beside it",
     ("asm", "preprocess"): "reads the files that a source includes",
     ("verifier", "verify"): "os.cpu_count() is the default of an option",
