@@ -89,7 +89,7 @@ HEADERS = struct.unpack_from("<Q", PLAIN, 40)[0]
         (patched(62, 0), "x.o+0x3e: no table of section names: section 0"),
         (patched(40, 2**64 - 8, 8), "x.o+0x28: section headers lie outside the file"),
         (patched(HEADERS + 64 + 32, 2**40, 8), "section lies outside the file: 1099511627776 bytes"),
-        (patched(HEADERS + 64, 2**30, 4), "name beyond the strings: 1073741824"),
+        (patched(HEADERS + 64, 2**30, 4), "x.o:#1: string offset beyond the strings: 1073741824 (below 89)"),
     ],
 )
 def test_no_object(data: bytes, text: str) -> None:

@@ -11,7 +11,8 @@ take 60 ms), checks its kind and that it lies inside the section; the dataclass 
 A program touches a few dozen of the thousands of types that an object carries.
 
 Every byte is untrusted. What the pass cannot see (a string offset of a member) raises ObjectError when it is met;
-type ids are checked by ``Btf.get``, chains of types by depth, so no input loops or recurses without end.
+type ids are checked by ``Btf.get``, chains of types by depth, so no input loops or recurses without end. Strings that
+overlap are made only as long as their sum stays in proportion to the section.
 
 Source: Linux 6.12, Documentation/bpf/btf.rst; limits from include/uapi/linux/btf.h and kernel/bpf/btf.c
 (btf_parse_hdr).
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, overload
 
 from toolchain.btf.encode import encode_types
+from toolchain.btf.strings import StringTable
 from toolchain.btf.types import (
     HEADER_SIZE,
     MODIFIERS,
@@ -64,6 +66,8 @@ MAX_TYPES: Final = 0xFFFFF
 MAX_DEPTH: Final = 64
 """Longest chain of modifiers or nested arrays followed; the kernel follows 32 (MAX_RESOLVE_DEPTH)."""
 POINTER_SIZE: Final = 8
+_MAX_SEARCHES: Final = 8
+"""Names looked up by searching the strings; who asks for more gets an index of all names (0.6 us a type)."""
 VOID: Final = Void()
 
 _FIXED_WORDS = {
@@ -84,39 +88,6 @@ def _signed(word: int) -> int:
 
 def _signed64(value: int) -> int:
     return value - (value >> 63 << 64)
-
-
-class StringTable:
-    """The strings of type information; ``.BTF.ext`` refers to the same ones."""
-
-    __slots__ = ("_cache", "_data", "_place")
-
-    def __init__(self, data: bytes, place: SectionPlace) -> None:
-        self._data = data
-        self._place = place
-        self._cache: dict[int, str] = {}
-
-    def at(self, offset: int) -> str:
-        """The string that begins at ``offset``. Bytes that are no UTF-8 come out as backslash escapes."""
-        text = self._cache.get(offset)
-        if text is None:
-            end = self._data.find(b"\0", offset) if offset < len(self._data) else -1
-            if end < 0:
-                message = f"string offset beyond the strings: {offset} (below {len(self._data)})"
-                raise ObjectError(message, self._place)
-            text = self._cache[offset] = self._data[offset:end].decode("utf-8", "backslashreplace")
-        return text
-
-    def offsets_of(self, text: str) -> Iterator[int]:
-        """Every offset at which ``text`` may be read; strings may share their ends."""
-        wanted = text.encode() + b"\0"
-        offset = self._data.find(wanted)
-        while offset >= 0:
-            yield offset
-            offset = self._data.find(wanted, offset + 1)
-
-    def __len__(self) -> int:
-        return len(self._data)
 
 
 class _LazyTypes(Sequence[BtfType]):
@@ -242,7 +213,7 @@ class Btf:
     Immutable by convention. Two are equal when their types are.
     """
 
-    __slots__ = ("_by_name", "place", "strings", "types")
+    __slots__ = ("_by_name", "_by_offset", "_searches", "place", "strings", "types")
 
     def __init__(
         self, types: Sequence[BtfType], strings: StringTable | None = None, place: SectionPlace | None = None
@@ -250,7 +221,9 @@ class Btf:
         self.types: Sequence[BtfType] = types
         self.place = place or SectionPlace("<memory>", ".BTF")
         self.strings = strings or StringTable(b"\0", self.place)
-        self._by_name: dict[int, list[int]] | dict[str, list[int]] | None = None
+        self._by_name: dict[str, list[int]] | None = None
+        self._by_offset: dict[int, list[int]] | None = None
+        self._searches = 0
 
     @classmethod
     def decode(cls, data: bytes, endian: str | None = None, path: str = "<memory>", section: str = ".BTF") -> Btf:
@@ -282,14 +255,25 @@ class Btf:
 
     def ids_of(self, name: str) -> list[int]:
         """The ids of all types of that name, in order."""
-        index = self._by_name
-        if isinstance(self.types, _LazyTypes):
-            if index is None:
-                index = self._by_name = _group(self.types.name_offsets())
-            return sorted(i for offset in self.strings.offsets_of(name) for i in index.get(offset, ())) if name else []  # type: ignore[call-overload]
-        if index is None:
-            index = self._by_name = _group(name_of(each) for each in self.types)
-        return list(index.get(name, ())) if name else []  # type: ignore[call-overload]
+        if not name:
+            return []
+        if self._by_name is None and isinstance(self.types, _LazyTypes) and self._searches < _MAX_SEARCHES:
+            self._searches += 1
+            offsets = self.strings.offsets_of(name)
+            if offsets is not None:
+                return self._ids_at(self.types, offsets)
+        if self._by_name is None:
+            lazy = self.types if isinstance(self.types, _LazyTypes) else None
+            names = map(self.strings.at, lazy.name_offsets()) if lazy else map(name_of, self.types)
+            self._by_name = _group(names)
+        return list(self._by_name.get(name, ()))
+
+    def _ids_at(self, types: _LazyTypes, offsets: list[int]) -> list[int]:
+        """The ids of the types whose names begin at one of ``offsets``: a few names need no text of all."""
+        if self._by_offset is None:
+            self._by_offset = _group(types.name_offsets())
+        index = self._by_offset
+        return sorted(type_id for offset in offsets for type_id in index.get(offset, ()))
 
     def ids_of_kind(self, kind: Kind) -> list[int]:
         """The ids of all types of a kind, in order."""

@@ -24,8 +24,9 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Generic, NamedTuple, TypeVar
 
-from toolchain.btf.codec import Btf, StringTable, detect_endian
+from toolchain.btf.codec import Btf, detect_endian
 from toolchain.btf.encode import encode_types
+from toolchain.btf.strings import StringTable
 from toolchain.errors import ObjectError, SectionPlace
 
 _MIN_HEADER, _HEADER = 24, 32

@@ -16,9 +16,11 @@ __array, __ulong); Linux 6.12 Documentation/bpf/libbpf.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from toolchain.btf import Btf
 from toolchain.btf.types import Array, Enum, Enum64, FuncProto, Member, Ptr, Struct, Var
-from toolchain.elf.scope import Scope
+from toolchain.elf.scope import MAX_MAPS, MAX_MEMBERS, Scope
 from toolchain.errors import ObjectError
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapType
 from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
@@ -53,6 +55,8 @@ def find_btf_maps(scope: Scope, btf: Btf | None) -> list[tuple[int, int, MapSpec
     section_type = next((each for _, each in btf.datasecs() if each.name == SECTION), None) if btf else None
     if btf is None or section_type is None:
         raise scope.fault(SECTION, "map definitions without type information (.BTF with a DATASEC .maps)")
+    if len(section_type.variables) > MAX_MAPS:
+        raise scope.fault(SECTION, f"too many maps: {len(section_type.variables)} (at most {MAX_MAPS})")
     slots = _slots(scope, number)
     found = []
     for variable in section_type.variables:
@@ -118,6 +122,8 @@ class _MapReader:
         each = self.btf.get(type_id)
         if not isinstance(each, Struct):
             raise self.fault(f"defined by {each.kind.name.lower()} (a struct)")
+        if len(each.members) > MAX_MEMBERS:
+            raise self.fault(f"defined by too many members: {len(each.members)} (at most {MAX_MEMBERS})")
         for member in each.members:
             if member.name in _NUMBERS:
                 definition.numbers[member.name] = self._number(member)
@@ -219,9 +225,8 @@ class _MapReader:
     def _values(self, values_offset: int, slots: list[tuple[int, str]], size: int) -> tuple[InitialValue, ...]:
         start, end = self.offset + values_offset, self.offset + size
         values = []
-        for offset, name in slots:
-            if start <= offset < end:
-                if (offset - start) % _SLOT_SIZE:
-                    raise self.fault(f"initial value between two slots: byte {offset - start}")
-                values.append(InitialValue((offset - start) // _SLOT_SIZE, name))
+        for offset, name in slots[bisect_left(slots, (start, "")) : bisect_left(slots, (end, ""))]:
+            if (offset - start) % _SLOT_SIZE:
+                raise self.fault(f"initial value between two slots: byte {offset - start}")
+            values.append(InitialValue((offset - start) // _SLOT_SIZE, name))
         return tuple(values)

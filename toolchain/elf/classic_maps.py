@@ -32,7 +32,7 @@ from typing import Literal, NamedTuple
 from toolchain.btf import Btf
 from toolchain.btf.types import Struct, Var
 from toolchain.elf import layout
-from toolchain.elf.scope import Scope
+from toolchain.elf.scope import MAX_MAPS, MAX_MEMBERS, Scope
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
 from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
 from toolchain.spec.objects import Section, Symbol
@@ -67,6 +67,8 @@ def find_classic_maps(scope: Scope, btf: Btf | None) -> list[tuple[int, int, Map
     for number, section in enumerate(scope.sections):
         if is_map_section(section.name) and section.type == layout.SHT_PROGBITS:
             records += _records_of(scope, number, section, btf)
+            if len(records) > MAX_MAPS:
+                raise scope.fault(section.name, f"too many maps: {len(records)} (at most {MAX_MAPS})")
     return [(each.section, each.offset, _with_inner(each, records)) for each in records]
 
 
@@ -78,6 +80,8 @@ def _records_of(scope: Scope, number: int, section: Section, btf: Btf | None) ->
         if section.size:
             raise scope.fault(section.name, "map records without symbols to name them", 0)
         return []
+    if len(symbols) > MAX_MAPS:
+        raise scope.fault(section.name, f"too many maps: {len(symbols)} (at most {MAX_MAPS})")
     records = []
     for offset in sorted(symbols):
         symbol = symbols[offset]
@@ -158,10 +162,10 @@ def _fields_by_type(btf: Btf, name: str, data: bytes, mark: str) -> dict[str, in
 
 def _flat_members(btf: Btf, record: Struct) -> Iterator[tuple[str, int, int]]:
     """(name, offset, size) of each member; those of a struct member (one level) in its place."""
-    for member in record.members:
+    for member in record.members[:MAX_MEMBERS]:
         inner = btf.resolved(member.type_id)
         if isinstance(inner, Struct):
-            for each in inner.members:
+            for each in inner.members[:MAX_MEMBERS]:
                 yield each.name, (member.bit_offset + each.bit_offset) // 8, btf.size_of(each.type_id)
         else:
             yield member.name, member.bit_offset // 8, btf.size_of(member.type_id)

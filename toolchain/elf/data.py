@@ -41,6 +41,7 @@ def find_data(scope: Scope) -> dict[int, DataSpec]:
     """The data sections by number, without references. Names are unique."""
     found: dict[int, DataSpec] = {}
     taken: set[str] = set()
+    zeros = 0
     for number, section in enumerate(scope.sections):
         if section.name.startswith(_UNMODELLED):
             scope.warn(f"section {section.name} is not modelled: programs that need it are refused")
@@ -49,8 +50,9 @@ def find_data(scope: Scope) -> dict[int, DataSpec]:
         if kind is None or not section.size or scope.is_code(number):
             continue
         if section.type == layout.SHT_NOBITS:
-            if section.size > _MAX_BSS_SIZE:
-                message = f"too many zeros: {section.size} bytes (at most {_MAX_BSS_SIZE})"
+            zeros += section.size
+            if zeros > _MAX_BSS_SIZE:
+                message = f"too many zeros: {zeros} bytes (at most {_MAX_BSS_SIZE})"
                 raise scope.fault(section.name, message)
             data = bytes(section.size)
         elif section.type == layout.SHT_PROGBITS:
@@ -98,11 +100,14 @@ def repair_types(scope: Scope, btf: Btf) -> Btf:
             func = btf.types[type_id]
             if isinstance(func, Func) and func.linkage == Linkage.GLOBAL:
                 repaired[type_id] = Func(func.name, func.type_id, Linkage.STATIC)
+    offsets_of: dict[int, dict[str, int]] = {}
     for type_id, section in btf.datasecs():
         number = scope.number_of.get(section.name)
         if number is None or not section.variables:
             continue
-        offsets = {symbol.name: symbol.value for symbol in reversed(scope.symbols_of[number])}
+        if number not in offsets_of:
+            offsets_of[number] = {symbol.name: symbol.value for symbol in reversed(scope.symbols_of[number])}
+        offsets = offsets_of[number]
         variables = []
         for each in section.variables:
             var = btf.get(each.type_id)

@@ -67,7 +67,7 @@ def extract(file: ObjectFile) -> ObjectSpec:
         replace(each, references=resolver.of_data(number)) if scope.sections[number].relocations else each
         for number, each in data.items()
     )
-    maps = tuple(_with_tail_programs(spec, programs) for _, _, spec in placed)
+    maps = _with_tail_programs([spec for _, _, spec in placed], programs)
     return ObjectSpec(
         path=file.path,
         endian=file.endian,
@@ -132,13 +132,17 @@ def _check_names(scope: Scope, placed: list[tuple[int, int, MapSpec]]) -> None:
         seen.add(spec.name)
 
 
-def _with_tail_programs(spec: MapSpec, programs: list[ProgramSpec]) -> MapSpec:
-    """A classic prog array with the programs whose sections are "ID/KEY" in its slots."""
-    if spec.map_type is not MapType.PROG_ARRAY or not spec.classic_id:
-        return spec
-    values = []
+def _with_tail_programs(maps: list[MapSpec], programs: list[ProgramSpec]) -> tuple[MapSpec, ...]:
+    """The maps, classic prog arrays with the programs whose sections are "ID/KEY" in their slots."""
+    slots: dict[int, list[InitialValue]] = {}
     for program in programs:
         slot = tail_slot(program.section)
-        if slot is not None and slot[0] == spec.classic_id:
-            values.append(InitialValue(slot[1], program.name))
-    return replace(spec, values=(*spec.values, *values)) if values else spec
+        if slot is not None:
+            slots.setdefault(slot[0], []).append(InitialValue(slot[1], program.name))
+    if not slots:
+        return tuple(maps)
+    filled: list[MapSpec] = []
+    for spec in maps:
+        values = slots.pop(spec.classic_id, None) if spec.map_type is MapType.PROG_ARRAY and spec.classic_id else None
+        filled.append(replace(spec, values=(*spec.values, *values)) if values else spec)
+    return tuple(filled)

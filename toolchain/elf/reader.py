@@ -16,12 +16,15 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from toolchain.btf.strings import StringTable
 from toolchain.elf import layout
 from toolchain.errors import FilePlace, ObjectError, SectionPlace
 from toolchain.spec.objects import UNDEFINED, ObjectFile, Relocation, Section, Symbol, SymbolBind, SymbolType
 
 _BINDS = {bind.value: bind for bind in SymbolBind}
 _TYPES = {kind.value: kind for kind in SymbolType}
+_MAX_OVERLAP = 2
+"""Bytes that all sections may hold together, in lengths of the file. In a sound file none overlap."""
 
 
 class _Header(NamedTuple):
@@ -102,26 +105,29 @@ class _Reader:
         table = memoryview(self.data)[self.header_offset : end]
         self.headers = [_Header._make(row) for row in struct.iter_unpack(self.mark + layout.SECTION_HEADER, table)]
         self.names: list[str] = []
+        claimed = 0
         for number, header in enumerate(self.headers):
             if header.type in (layout.SHT_NULL, layout.SHT_NOBITS):
                 continue
             if header.offset + header.size > len(self.data):
                 message = f"section lies outside the file: {header.size} bytes at 0x{header.offset:x}"
                 raise self.section_fault(number, f"{message} (file of {len(self.data)} bytes)")
+            claimed += header.size
+        if claimed > _MAX_OVERLAP * len(self.data):
+            message = f"sections that overlap: {claimed} bytes together (file of {len(self.data)} bytes)"
+            raise self.fault(message, self.header_offset)
         if not 0 < self.name_table < self.count or self.headers[self.name_table].type != layout.SHT_STRTAB:
             raise self.fault(f"no table of section names: section {self.name_table}", 62)
-        strings = self._bytes(self.name_table)
-        self.names = [self._string(strings, header.name_offset, self.name_table) for header in self.headers]
+        strings = self._strings(self.name_table)
+        self.names = [strings.at(header.name_offset) for header in self.headers]
 
     def _bytes(self, number: int) -> bytes:
         header = self.headers[number]
         return self.data[header.offset : header.offset + header.size]
 
-    def _string(self, strings: bytes, offset: int, number: int) -> str:
-        end = strings.find(b"\0", offset) if offset < len(strings) else -1
-        if end < 0:
-            raise self.section_fault(number, f"name beyond the strings: {offset} (below {len(strings)})")
-        return strings[offset:end].decode("utf-8", "backslashreplace")
+    def _strings(self, number: int) -> StringTable:
+        name = self.names[number] if self.names and self.names[number] else f"#{number}"
+        return StringTable(self._bytes(number), SectionPlace(self.path, name))
 
     def object_file(self, without_debug: bool) -> ObjectFile:
         kept = [number for number, header in enumerate(self.headers) if header.type not in layout.BOOKKEEPING]
@@ -156,13 +162,15 @@ class _Reader:
             raise self.section_fault(number, message)
         if not 0 < header.link < self.count or self.headers[header.link].type != layout.SHT_STRTAB:
             raise self.section_fault(number, f"symbol table without strings: section {header.link}")
-        strings = self._bytes(header.link)
+        strings = self._strings(header.link)
         rows = struct.iter_unpack(self.mark + layout.SYMBOL, self._bytes(number))
         next(rows, None)
         symbols = [self._symbol(row, index, strings, number, places) for index, row in enumerate(rows, start=1)]
         return tuple(symbols), number
 
-    def _symbol(self, row: Sequence[int], index: int, strings: bytes, number: int, places: dict[int, int]) -> Symbol:
+    def _symbol(
+        self, row: Sequence[int], index: int, strings: StringTable, number: int, places: dict[int, int]
+    ) -> Symbol:
         name_offset, info, other, section, value, size = row
         offset = index * layout.SYMBOL_SIZE
         bind, kind = _BINDS.get(info >> 4), _TYPES.get(info & 15)
@@ -177,11 +185,7 @@ class _Reader:
             raise self.section_fault(number, message, offset)
         else:
             place = places.get(section, UNDEFINED)
-        end = strings.find(b"\0", name_offset) if name_offset < len(strings) else -1
-        if end < 0:
-            message = f"symbol {index} with a name beyond the strings: {name_offset} (below {len(strings)})"
-            raise self.section_fault(number, message, offset)
-        name = strings[name_offset:end].decode("utf-8", "backslashreplace")
+        name = strings.at(name_offset)
         return Symbol(name, place, value, size, kind, bind, other)
 
     def _relocations(

@@ -7,6 +7,10 @@ from toolchain.errors import ObjectError, SectionPlace
 from toolchain.spec.objects import ObjectFile, Section, Symbol, SymbolType
 
 _UNNAMED_TYPES = (SymbolType.SECTION, SymbolType.FILE)
+MAX_MAPS = 512
+"""Maps that an object may declare in either style. The largest known has 87; a program may use 64."""
+MAX_MEMBERS = 64
+"""Members that a map's struct may have; a dozen are known."""
 _HIDDEN = (1, 2)
 """STV_INTERNAL, STV_HIDDEN in the low two bits of a symbol's visibility."""
 

@@ -1,0 +1,59 @@
+"""A table of strings in an object: each ends with a zero byte, others refer to them by offset.
+
+Any offset is good, so linkers let a string share the end of a longer one. That is also a trap: a thousand offsets
+into one string of a megabyte are a gigabyte of text. Distinct offsets together give at most ``BUDGET`` times the
+table's size.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from toolchain.errors import ObjectError, SectionPlace
+
+BUDGET: Final = 4
+_FREE: Final = 1 << 16
+"""Characters that a table may give in any case."""
+_MAX_PLACES: Final = 256
+
+
+class StringTable:
+    """The strings in ``data``. Bytes that are no UTF-8 come out as backslash escapes."""
+
+    __slots__ = ("_cache", "_data", "_left", "_place")
+
+    def __init__(self, data: bytes, place: SectionPlace) -> None:
+        self._data = data
+        self._place = place
+        self._cache: dict[int, str] = {}
+        self._left = BUDGET * len(data) + _FREE
+
+    def at(self, offset: int) -> str:
+        """The string that begins at ``offset``. Raises ObjectError where there is none."""
+        text = self._cache.get(offset)
+        if text is None:
+            data = self._data
+            end = data.find(b"\0", offset) if offset < len(data) else -1
+            if end < 0:
+                raise ObjectError(f"string offset beyond the strings: {offset} (below {len(data)})", self._place)
+            self._left -= end - offset
+            if self._left < 0:
+                message = f"strings that overlap too much: over {BUDGET} times the table's {len(data)} bytes"
+                raise ObjectError(message, self._place)
+            text = self._cache[offset] = data[offset:end].decode("utf-8", "backslashreplace")
+        return text
+
+    def offsets_of(self, text: str) -> list[int] | None:
+        """Every offset at which ``text`` may be read, in order; None where they are too many to look for."""
+        wanted = text.encode("utf-8", "surrogateescape") + b"\0"
+        found: list[int] = []
+        offset = self._data.find(wanted)
+        while offset >= 0:
+            if len(found) == _MAX_PLACES:
+                return None
+            found.append(offset)
+            offset = self._data.find(wanted, offset + 1)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._data)
