@@ -21,6 +21,8 @@ from toolchain.verifier.memory import need_readable, need_writable
 from toolchain.verifier.precision import mark_precise
 from toolchain.verifier.regtypes import (
     ADD_CONST,
+    ADD_CONST32,
+    ADD_CONST64,
     ARENA,
     BASE_MASK,
     BTF_ID,
@@ -168,15 +170,31 @@ def _numbers(env: Env, insn: Code, dst: Reg, src: Reg) -> None:
         pushed.frames[-1].regs[insn.dst] = dst.with_scalar(split[0])
         scalar = split[1]
     result = alu(op, is64, scalar, src.scalar, insn.off)
-    id, off = 0, 0
-    if op == Alu.ADD and is64 and dst.id and not src.scalar.mask and not (insn.is_reg and insn.src == insn.dst):
-        amount = src.scalar.value
-        if not dst.id & ADD_CONST and amount <= 0x7FFFFFFF:
-            id, off = dst.id | ADD_CONST, amount
+    id, off = _linked(insn, dst, src, is64) if dst.id else (0, 0)
     if id:
         regs[insn.dst] = Reg(SCALAR, off, result, id)
     else:
         regs[insn.dst] = constant(result.value) if not result.mask and result.value < 256 else number(result)
+
+
+def _linked(insn: Code, dst: Reg, src: Reg, is64: bool) -> tuple[int, int]:
+    """The id of ``dst`` after adding a constant, and its distance from the linked value; (0, 0) where the link is lost."""
+    if insn.op not in (Alu.ADD, Alu.SUB) or dst.id & ADD_CONST or (insn.is_reg and insn.src == insn.dst):
+        return 0, 0
+    amount = src.scalar
+    if is64:
+        off = amount.signed_value
+        if amount.mask or not -(1 << 31) <= off < 1 << 31:
+            return 0, 0
+    else:
+        off = ((amount.value & 0xFFFFFFFF) ^ 1 << 31) - (1 << 31)
+        if amount.mask & 0xFFFFFFFF or dst.scalar.umax > 0xFFFFFFFF:
+            return 0, 0
+    if insn.op == Alu.SUB:
+        if off == -(1 << 31):
+            return 0, 0
+        off = -off
+    return dst.id | (ADD_CONST64 if is64 else ADD_CONST32), off
 
 
 def _with_pointer(env: Env, insn: Code, dst: Reg, src: Reg) -> None:

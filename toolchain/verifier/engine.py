@@ -144,7 +144,6 @@ class Engine:
             if tracing:
                 if prints_state and env.log.level & LOG_STATE:
                     self.log.whole(f"\nfrom {prev_insn} to {index}:", state.frames[-1])
-                    env.scratched_regs = env.scratched_slots = 0
                     prints_state = False
                 self.log.insn(index)
             reached[index] = 1
@@ -198,9 +197,10 @@ class Engine:
                 return _GOES_ON
             if insn.op == OP_EXIT:
                 return self._exit(insn)
+            here = env.insn
             check_cond_jump(env, insn)
             if env.is_tracing:
-                self.log.changes()
+                self.log.changes(here)
         else:
             self._load_special(insn)
         env.insn += 1

@@ -25,6 +25,7 @@ from toolchain.verifier.memory import need_readable
 from toolchain.verifier.precision import mark_precise, push_history
 from toolchain.verifier.regtypes import (
     ADD_CONST,
+    ADD_CONST32,
     AT_PKT_END,
     BASE_MASK,
     BEYOND_PKT_END,
@@ -48,7 +49,7 @@ from toolchain.verifier.regtypes import (
     Reg,
     constant,
 )
-from toolchain.verifier.scalar import const
+from toolchain.verifier.scalar import const, zext32
 from toolchain.verifier.state import FP, HIST_DST_STACK, HIST_SRC_STACK, SPILL, Frame, Slot, State, stored_registers_of
 
 MAX_PACKET_OFF = 0xFFFF
@@ -157,9 +158,9 @@ def _both_ways(env: Env, insn: Code, op: Jmp, is64: bool, dst: Reg, src: Reg) ->
     this = env.state
     links: list[Link] = []
     if insn.is_reg and src.type == SCALAR and src.id:
-        collect_links(this, src.id, links)
+        collect_links(env, this, src.id, links)
     if dst.type == SCALAR and dst.id:
-        collect_links(this, dst.id, links)
+        collect_links(env, this, dst.id, links)
     if len(links) > 1:
         push_history(env, 0, tuple(links))
     other = push_state(env, env.insn + insn.off + 1, env.insn)
@@ -200,14 +201,15 @@ def _refine(insn: Code, op: Jmp, is64: bool, dst: Reg, src: Reg, this_regs: list
             this_regs[insn.src] = src.with_scalar(fallen_src)
 
 
-def collect_links(state: State, id: int, links: list[Link]) -> None:
-    """Add the registers and stored registers linked by ``id`` to ``links``; those that find no room lose their link."""
+def collect_links(env: Env, state: State, id: int, links: list[Link]) -> None:
+    """Add the live registers and the stored ones linked by ``id`` to ``links``; those that find no room lose their link."""
     base = id & ~ADD_CONST
     for frameno in range(len(state.frames) - 1, -1, -1):
         frame = state.frames[frameno]
+        live = env.live_before[state.frame_insn(frameno)]
         for number in range(FP):
             reg = frame.regs[number]
-            if reg.type != SCALAR or reg.id & ~ADD_CONST != base:
+            if reg.type != SCALAR or reg.id & ~ADD_CONST != base or not live >> number & 1:
                 continue
             if len(links) < _LINKED_MAX:
                 links.append((frameno, number, True))
@@ -238,6 +240,9 @@ def sync_links(state: State, known: Reg, links: list[Link]) -> None:
             reg = slot.reg
         if reg is known or reg.type != SCALAR or (reg.id ^ known.id) & ~ADD_CONST:
             continue
+        if (reg.id ^ known.id) & ADD_CONST == ADD_CONST:
+            # Distances of different widths say nothing of each other.
+            continue
         learned = _learned(reg, known)
         if is_reg:
             frame.regs[number] = learned
@@ -249,7 +254,10 @@ def _learned(reg: Reg, known: Reg) -> Reg:
     if not (reg.id | known.id) & ADD_CONST or reg.off == known.off:
         return known
     distance = const(reg.off - known.off)
-    return Reg(SCALAR, reg.off, alu(Alu.ADD, True, known.scalar, distance), reg.id)
+    moved = alu(Alu.ADD, True, known.scalar, distance)
+    if (reg.id | known.id) & ADD_CONST32:
+        moved = zext32(moved)
+    return Reg(SCALAR, reg.off, moved, reg.id)
 
 
 def _equal_pointers(insn: Code, op: Jmp, dst: Reg, src: Reg, this_regs: list[Reg], other_regs: list[Reg]) -> None:

@@ -27,7 +27,6 @@ from toolchain.verifier.regtypes import (
     MEM,
     NOT_INIT,
     PACKET,
-    PACKET_END,
     PACKET_META,
     SCALAR,
     STACK,
@@ -78,7 +77,7 @@ def reg_text(reg: Reg, frameno: int, is_precise: bool = False) -> str:
         parts.append(f"ks={reg.map.key_size},vs={reg.map.value_size}")
     if reg.off:
         parts.append(f"off={signed_text(reg.off)}")
-    if kind in (PACKET, PACKET_META, PACKET_END):
+    if kind in (PACKET, PACKET_META):
         parts.append(f"r={unsigned_text(reg.raw)}")
     if base == MEM:
         parts.append(f"sz={unsigned_text(reg.raw)}")
@@ -137,7 +136,7 @@ class PathLog:
         """The instruction about to be checked, with its source line if that changed."""
         env = self.env
         if env.scratched_regs or env.scratched_slots:
-            self.changes()
+            self.changes(index)
         self.source(index, "; ")
         following = env.code[index + 1] if index + 1 < len(env.code) else None
         text = f"{index}: {print_insn(env.code[index], following)}\n"
@@ -145,7 +144,7 @@ class PathLog:
         self._insn_mark = env.log.mark()
         self._insn_width = len(text)
 
-    def changes(self) -> None:
+    def changes(self, index: int) -> None:
         """What changed, on the line of the instruction just printed if nothing else was printed since."""
         env = self.env
         text = state_text(env, env.frame, False, env.state.refs)
@@ -154,7 +153,7 @@ class PathLog:
             padding = " " * (_alignment(self._insn_width) - 1)
             env.log.replace_last(f"{last[:-1]}{padding} ;{text}")
         else:
-            env.trace(f"{env.insn}:{text}")
+            env.trace(f"{index}:{text}")
 
     def whole(self, prefix: str, frame: Frame) -> None:
         """A whole frame after ``prefix``."""

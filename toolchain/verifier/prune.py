@@ -316,9 +316,11 @@ class Pruner:
             for number in range(FP):
                 if not keep >> number & 1:
                     frame.regs[number] = UNINIT
+            frame.precise_regs &= keep
             if frame.stack:
                 alive = self.live.is_alive(state, frameno, insn)
                 frame.stack = {number: slot for number, slot in frame.stack.items() if alive >> number & 1}
+                frame.precise_slots &= alive
 
     # --- comparison ---------------------------------------------------------------------------------------------------
 
@@ -419,13 +421,11 @@ def reg_safe(old: Reg, current: Reg, is_precise: bool, ids: IdMap, exact: int) -
 
 
 def _numbers_safe(old: Reg, current: Reg, ids: IdMap) -> bool:
-    old_is_moved, is_moved = bool(old.id & ADD_CONST), bool(current.id & ADD_CONST)
-    if old_is_moved and not is_moved:
-        return False
-    if old.id and not old_is_moved and is_moved:
-        return False
-    if old_is_moved and old.off != current.off:
-        return False
+    if old.id:
+        if (old.id ^ current.id) & ADD_CONST:
+            return False
+        if old.id & ADD_CONST and old.off != current.off:
+            return False
     return ids.match_scalar(old.id, current.id) and old.scalar.includes(current.scalar)
 
 
@@ -443,12 +443,13 @@ def _stacks_equal(old: Frame, current: Frame, ids: IdMap, exact: int) -> bool:
             continue
         if exact != NOT_EXACT and one.kinds != other.kinds:
             return False
-        if not _slot_safe(one, other, bool(old.precise_slots >> number & 1), ids, exact):
+        is_precise = bool(old.precise_slots >> number & 1)
+        if not _slot_safe(one, other, is_precise, number < current.stack_slots, ids, exact):
             return False
     return True
 
 
-def _slot_safe(old: Slot, current: Slot, is_precise: bool, ids: IdMap, exact: int) -> bool:
+def _slot_safe(old: Slot, current: Slot, is_precise: bool, is_there: bool, ids: IdMap, exact: int) -> bool:
     kinds = old.kinds
     if kinds == ALL_INVALID:
         return True
@@ -456,6 +457,8 @@ def _slot_safe(old: Slot, current: Slot, is_precise: bool, ids: IdMap, exact: in
     if first == 8:
         # Only data that may be anything; a privileged program may read anything there.
         return True
+    if not is_there:
+        return False
     old_reg, reg = _as_number(old), _as_number(current)
     if old_reg is not None and reg is not None:
         return reg_safe(old_reg, reg, is_precise and old_reg is old.reg, ids, exact)

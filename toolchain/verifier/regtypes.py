@@ -52,8 +52,10 @@ MEM_UNINIT = 1 << 15
 MEM_FIXED_SIZE = 1 << 18
 MEM_WRITE = 1 << 26
 
-ADD_CONST = 1 << 31
-"""Flag of a number's id: the register is the linked value plus ``off``."""
+ADD_CONST64 = 1 << 31
+ADD_CONST32 = 1 << 30
+ADD_CONST = ADD_CONST64 | ADD_CONST32
+"""Flags of a number's id: the register is the linked value plus ``off``, by 64- or by 32-bit addition."""
 
 AT_PKT_END = -1
 BEYOND_PKT_END = -2

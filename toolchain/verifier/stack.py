@@ -192,10 +192,10 @@ def _spill_kinds(old: bytes, size: int) -> bytes:
 
 
 def _scrubbed(slot: Slot) -> Slot:
-    """The slot when part of it is overwritten: a register that was stored there is only data now."""
+    """The slot when part of it is overwritten: if a register was stored there, all that was written is only data now."""
     if slot.kinds[7] != SPILL:
         return slot
-    return Slot(bytes(MISC if kind == SPILL else kind for kind in slot.kinds))
+    return Slot(bytes(kind if kind == INVALID else MISC for kind in slot.kinds))
 
 
 def _store_variable(env: Env, frame: Frame, pointer: Reg, off: int, size: int, value_reg: int) -> None:
