@@ -7,7 +7,8 @@
 
 Copies share an id, so that a later comparison teaches all of them; ``r1 = r2; r1 += 4`` keeps the link with a distance.
 
-Source: kernel/bpf/verifier.c check_alu_op, adjust_reg_min_max_vals, adjust_ptr_min_max_vals, maybe_fork_scalars (6.12, 6.18).
+Source: kernel/bpf/verifier.c check_alu_op, adjust_reg_min_max_vals, adjust_ptr_min_max_vals, maybe_fork_scalars
+(6.12, 6.18).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def check_alu(env: Env, insn: Code) -> None:
     op = insn.op
     if op == OP_MOV:
         _move(env, insn)
-    elif op == OP_END or op == OP_NEG:
+    elif op in (OP_END, OP_NEG):
         _unary(env, insn)
     elif op > OP_END:
         env.refuse(f"invalid BPF_ALU opcode {op:x}")
@@ -135,7 +136,7 @@ def _converted(env: Env, regs: list[Reg], insn: Code, is64: bool) -> Reg:
 
 def _binary(env: Env, insn: Code) -> None:
     op = insn.op
-    is_division = op == OP_DIV or op == OP_MOD
+    is_division = op in (OP_DIV, OP_MOD)
     if insn.off and (insn.off != 1 or not is_division):
         env.refuse("BPF_ALU uses reserved fields")
     if insn.is_reg:
@@ -178,7 +179,8 @@ def _numbers(env: Env, insn: Code, dst: Reg, src: Reg) -> None:
 
 
 def _linked(insn: Code, dst: Reg, src: Reg, is64: bool) -> tuple[int, int]:
-    """The id of ``dst`` after adding a constant, and its distance from the linked value; (0, 0) where the link is lost."""
+    """The id of ``dst`` after adding a constant, and its distance from the linked value; (0, 0) where the link is
+    lost."""
     if insn.op not in (Alu.ADD, Alu.SUB) or dst.id & ADD_CONST or (insn.is_reg and insn.src == insn.dst):
         return 0, 0
     amount = src.scalar

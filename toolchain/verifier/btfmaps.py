@@ -1,6 +1,7 @@
 """Special fields of map values: locks, timers, kernel pointers, found by type name in the map's type information.
 
-A plain load or store must not touch them. None of them is modelled here, so that a map which has one is known by the first one's name.
+A plain load or store must not touch them. None of them is modelled here, so that a map which has one is known by the
+first one's name.
 
 Source: kernel/bpf/btf.c btf_parse_fields, btf_get_field_type (6.12).
 """

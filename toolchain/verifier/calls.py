@@ -5,9 +5,9 @@ A helper call is checked argument by argument against a table row (isa/helpers_p
     bpf_map_lookup_elem(CONST_MAP_PTR, PTR_TO_MAP_KEY) -> PTR_TO_MAP_VALUE | MAYBE_NULL
                         which map       key_size readable bytes        of that map, to be null-checked
 
-then r0..r5 are forgotten and r0 becomes what the row says. A static function is entered: a new frame, arguments copied; every path
-through it is walked anew for each call. What is not modelled (callbacks, dynptrs, timers, locks, kernel pointers) ends the run as
-Unsupported.
+then r0..r5 are forgotten and r0 becomes what the row says. A static function is entered: a new frame, arguments
+copied; every path through it is walked anew for each call. What is not modelled (callbacks, dynptrs, timers, locks,
+kernel pointers) ends the run as Unsupported.
 
 Source: kernel/bpf/verifier.c check_helper_call, check_func_arg, check_reg_type, check_mem_size_reg, check_func_call,
 prepare_func_exit, check_return_code (6.12; constant keys of arrays as in 6.18).
@@ -32,7 +32,7 @@ from toolchain.isa.helpers import (
 )
 from toolchain.isa.map_types import MapType
 from toolchain.verifier import memory, progtypes
-from toolchain.verifier.env import LOG_STATE, Env
+from toolchain.verifier.env import Env
 from toolchain.verifier.insns import Code, helper_name
 from toolchain.verifier.klog import PathLog, state_text
 from toolchain.verifier.liveness import StackLiveness
@@ -42,7 +42,6 @@ from toolchain.verifier.regtypes import (
     BTF_ID,
     BUF,
     CTX,
-    FUNC,
     MAP_KEY,
     MAP_PTR,
     MAP_VALUE,
@@ -61,14 +60,13 @@ from toolchain.verifier.regtypes import (
     UNINIT,
     UNKNOWN_SCALAR,
     XDP_SOCK,
-    ZERO_SCALAR,
     MapView,
     Reg,
     number,
     pointer,
     type_text,
 )
-from toolchain.verifier.scalar import Scalar, from_bounds, sync
+from toolchain.verifier.scalar import Scalar, sync
 from toolchain.verifier.stack import HelperMeta
 from toolchain.verifier.state import MAX_FRAMES, SPILL, ZERO_BYTE, Frame, Slot
 
@@ -131,9 +129,12 @@ _ANY_OFFSET = frozenset(
 )
 
 MARKS_NULL_ARGUMENTS = True
-"""That an argument is NULL matters. 6.18.44 forgets to note it (6.12.117 does), and so may merge a path that passes a number
-instead into a safe one; here the path is walked and refused. Set to False only to compare walks with that kernel."""
+"""That an argument is NULL matters. 6.18.44 forgets to note it (6.12.117 does), and so may merge a path that passes a
+number instead into a safe one; here the path is walked and refused. Set to False only to compare walks with that
+kernel."""
 
+_ABSENT_KFUNCS = 2_000_000_000
+"""Loaders put numbers from here on where a weak external function was not found."""
 _TAIL_CALL = 12
 _LOOKUP = 1
 _GET_LOCAL_STORAGE = 81
@@ -171,6 +172,8 @@ def call_helper(env: Env, live: StackLiveness, insn: Code) -> None:
     """Check a helper call and take its effect."""
     helper = insn.imm
     name = helper_name(helper)
+    if _ABSENT_KFUNCS <= helper < 2 * _ABSENT_KFUNCS:
+        env.unsupported("kernel functions (an external function that is absent here)")
     if name == "unknown":
         env.refuse(f"invalid func unknown#{helper}")
     proto = progtypes.helper_proto(env, helper)
@@ -376,7 +379,7 @@ def _record_map(env: Env, meta: HelperMeta) -> None:
         env.deny("write into map forbidden")
     if meta.helper == _TAIL_CALL:
         if meta.map.map_type != MapType.PROG_ARRAY:
-            env.refuse("kernel subsystem misconfigured verifier")
+            env.refuse("expected prog array map for tail call")
         index = env.regs[3]
         if index.type == SCALAR and not index.scalar.mask and index.scalar.value < meta.map.max_entries:
             mark_precise(env, 3)

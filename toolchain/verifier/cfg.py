@@ -1,10 +1,10 @@
 """The control flow graph: reachability, where pruning is tried, loops, and which registers are still read.
 
     reachability   a depth-first walk; every slot but the second of a wide load must be reached
-    prune points   targets of jumps, conditional jumps themselves, what follows a call: where states are stored and compared
-    jump points    the subset at which a path may arrive by other than falling through: where history is recorded
-    loops          strongly connected components (Tarjan); a state in one is not final until all of it is explored
-    live registers backward data flow: live_before = use | (live_after & ~def), iterated to its least fixpoint
+    prune points   targets of jumps, conditional jumps themselves, what follows a call: where states are stored and
+    compared jump points    the subset at which a path may arrive by other than falling through: where history is
+    recorded loops          strongly connected components (Tarjan); a state in one is not final until all of it is
+    explored live registers backward data flow: live_before = use | (live_after & ~def), iterated to its least fixpoint
 
 All walks keep their own stacks, so deep programs cannot exhaust Python's; each is linear but for the data flow, which
 repeats at most as often as registers can be added.

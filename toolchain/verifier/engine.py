@@ -4,8 +4,8 @@
          |  at prune points: prune.py says stop, or stores it            (last in, first out)
          '- exit of main: path done, take the last side put aside; none left: accepted
 
-Limits: 1,000,000 instructions processed, 8192 sides put aside, 8 frames, 512 bytes of stack over a chain of calls. They bound time
-and memory for any input.
+Limits: 1,000,000 instructions processed, 8192 sides put aside, 8 frames, 512 bytes of stack over a chain of calls.
+They bound time and memory for any input.
 
 Source: kernel/bpf/verifier.c do_check, do_check_common, check_max_stack_depth_subprog, bpf_check (6.12, 6.18).
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 
+from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier import calls, cfg, precheck, progtypes
 from toolchain.verifier.alu import check_alu
 from toolchain.verifier.env import LOG_STATE, Env
@@ -24,7 +25,6 @@ from toolchain.verifier.insns import (
     FETCH,
     JMP,
     JMP32,
-    LD,
     LDX,
     LOAD_ACQ,
     MODE_ABS,
@@ -63,7 +63,6 @@ from toolchain.verifier.regtypes import (
     pointer,
     type_text,
 )
-from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier.state import MAX_FRAMES, MAX_STACK, Frame, State
 
 _RMW = frozenset({0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, XCHG, CMPXCHG})
@@ -93,6 +92,7 @@ class Engine:
         cfg.compute_loops(env)
         env.reached = bytearray(len(env.code))
         self._walk_main()
+        env.is_walking = False
         check_stack_depth(env)
 
     def _walk_main(self) -> None:
@@ -101,6 +101,7 @@ class Engine:
         frame.regs[1] = pointer(CTX)
         env.state = State([frame])
         env.insn, env.prev_insn = 0, -1
+        env.is_walking = True
         if env.is_tracing:
             env.scratched_regs = env.scratched_slots = _ALL_CHANGED
         self._walk()
@@ -180,7 +181,7 @@ class Engine:
         """Check one instruction and set ``env.insn`` to the next. Source: do_check_insn."""
         env = self.env
         cls = insn.cls
-        if cls == ALU64 or cls == ALU:
+        if cls in (ALU64, ALU):
             check_alu(env, insn)
         elif cls == LDX:
             self._load(insn)
@@ -188,7 +189,7 @@ class Engine:
             self._store_reg(insn)
         elif cls == ST:
             self._store_imm(insn)
-        elif cls == JMP or cls == JMP32:
+        elif cls in (JMP, JMP32):
             env.jumps_processed += 1
             if insn.op == OP_CALL:
                 return self._call(insn)
@@ -261,7 +262,7 @@ class Engine:
     def _atomic_target(self, regno: int, kind: int, verb: str) -> None:
         if kind == ARENA:
             self.env.unsupported("arena pointers")
-        if kind == CTX or is_packet(kind) or kind == FLOW_KEYS or kind in SOCK_TYPES:
+        if kind in (CTX, FLOW_KEYS) or is_packet(kind) or kind in SOCK_TYPES:
             self.env.deny(f"BPF_ATOMIC {verb} R{regno} {type_text(kind)} is not allowed")
 
     def _ordered(self, insn: Code) -> None:
@@ -346,7 +347,8 @@ _GOES_ON, _ENDED, _RETURNED = 0, 1, 2
 
 
 def check_stack_depth(env: Env) -> None:
-    """No chain of calls needs more than 512 bytes of stack, or is deeper than 8. Source: check_max_stack_depth_subprog."""
+    """No chain of calls needs more than 512 bytes of stack, or is deeper than 8. Source:
+    check_max_stack_depth_subprog."""
     index, number, depth = 0, 0, 0
     chain: list[tuple[int, int]] = []
     entering = True

@@ -1,13 +1,15 @@
 """What one verification run works on, and how it says no.
 
-`Env` is the only mutable thing besides the current state. Modules of this folder are functions of it; none keeps globals.
+`Env` is the only mutable thing besides the current state. Modules of this folder are functions of it; none keeps
+globals.
 
     Env ── code, maps, subprogs        what is verified
         ── state                       the current path
         ── pending, explored           what is left, what was seen
         ── log                         the kernel-format text
 
-A refusal is raised as `Refusal` by ``env.refuse``; its text is already in the log, so that the log's last line is the reason.
+A refusal is raised as `Refusal` by ``env.refuse``; its text is already in the log, so that the log's last line is the
+reason.
 
 Source: struct bpf_verifier_env (include/linux/bpf_verifier.h, 6.12 and 6.18).
 """
@@ -89,7 +91,7 @@ class Log:
 class Subprog:
     """One function of the program: slots ``start`` to ``end - 1``."""
 
-    __slots__ = ("end", "has_ld_abs", "has_tail_call", "is_global", "name", "start", "stack_depth")
+    __slots__ = ("end", "has_ld_abs", "has_tail_call", "is_global", "name", "stack_depth", "start")
 
     def __init__(self, start: int, end: int, name: str, is_global: bool) -> None:
         self.start = start
@@ -145,6 +147,7 @@ class Env:
         self.state: State = State([])
         self.insn = 0
         self.prev_insn = -1
+        self.is_walking = False
         self.history_open = False
         self.pending: list[tuple[State, int, int, int]] = []
         self.explored: dict[int, list[State]] = {}

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from toolchain.spec.stages import LineInfo
 from toolchain.verifier.logpath import Step, Trail, read_trail
-from toolchain.verifier.rules import OTHER, Rule, match_rule
+from toolchain.verifier.rules import OTHER, PACKET_STALE, Rule, match_rule
 
 MAX_LINES = 25
 MAX_EVENTS = 9
@@ -166,10 +166,13 @@ def explain_log(log: str, program: str = "", line_info: Sequence[LineInfo] = ())
     key = _guilty(rule, groups, last, trail.path)
     value = _value_of(trail.path, key, before_last=True) if key else ""
     fields = _fields(groups, key, value, trail)
+    if rule.id == "V-NOT-POINTER" and value.startswith("pkt") and (call := _last_call(trail.path)):
+        rule = PACKET_STALE
+        fields["forgot"], fields["forgotten_by"] = call.slot, call.text
     sources = {info.slot: info for info in line_info}
     return Explanation(
         rule=rule.id,
-        title=rule.title,
+        title=rule.title.format_map(fields),
         message=message,
         program=program,
         slot=slot,
@@ -190,6 +193,10 @@ def _told(rule: Rule, reason: tuple[str, ...]) -> str:
         return reason[-1] if reason else ""
     only = match_rule(reason[-1])[0]
     return reason[-1] if only is rule or len(reason) == 1 else "\n".join(reason[-2:])
+
+
+def _last_call(path: Sequence[Step]) -> Step | None:
+    return next((step for step in reversed(path[:-1]) if step.text.startswith("call")), None)
 
 
 def _place(groups: dict[str, str], last: Step | None) -> int:
@@ -250,6 +257,8 @@ def _fields(groups: dict[str, str], key: Key | None, value: str, trail: Trail) -
         fields["most"] = most
     if "size" in groups and "off" in groups:
         _add_bytes(fields, int(groups["off"]), int(groups["size"]), most)
+        fixed = re.search(r"\boff=(-?(?:0x[0-9a-f]+|\d+))", value)
+        fields["reach"] = int(groups["off"]) + int(groups["size"]) - (int(fixed[1], 0) if fixed else 0)
     if "have" in groups:
         fields["have_last"] = int(groups["have"]) - 1
     if "range" in groups:
@@ -279,8 +288,6 @@ def _last_addend(path: Sequence[Step], key: Key) -> Key | None:
 
 def _add_bytes(fields: _Fields, off: int, size: int, most: int | None) -> None:
     fields["first"], fields["last"], fields["end"] = off, off + size - 1, off + size
-    if "fixed" in fields:
-        fields["reach"] = off + size - int(str(fields["fixed"]))
     if "have" in fields:
         have = int(str(fields["have"]))
         fields["limit"] = max(have - size, 0)

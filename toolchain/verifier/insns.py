@@ -23,7 +23,8 @@ PSEUDO_BTF_ID, PSEUDO_FUNC = 3, 4
 
 
 class Code:
-    """One slot, decoded. ``cls`` is the low three bits of ``code``, ``op`` the high four, ``size`` the access width in bytes."""
+    """One slot, decoded. ``cls`` is the low three bits of ``code``, ``op`` the high four, ``size`` the access width
+    in bytes."""
 
     __slots__ = ("cls", "code", "dst", "imm", "off", "op", "size", "src")
 

@@ -141,7 +141,7 @@ def _decide_packet(op: Jmp, dst: Reg, src: Reg) -> bool | None:
         pointer = src
         if op not in FLIP:
             return None
-        op = FLIP[op]
+        op = Jmp(FLIP[op])
     else:
         return None
     if pointer.raw >= 0:
@@ -202,7 +202,8 @@ def _refine(insn: Code, op: Jmp, is64: bool, dst: Reg, src: Reg, this_regs: list
 
 
 def collect_links(env: Env, state: State, id: int, links: list[Link]) -> None:
-    """Add the live registers and the stored ones linked by ``id`` to ``links``; those that find no room lose their link."""
+    """Add the live registers and the stored ones linked by ``id`` to ``links``; those that find no room lose their
+    link."""
     base = id & ~ADD_CONST
     for frameno in range(len(state.frames) - 1, -1, -1):
         frame = state.frames[frameno]

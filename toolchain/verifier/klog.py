@@ -6,10 +6,11 @@
     from 3 to 5: R0=0 R10=fp0                              another path is taken up
     processed 6 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 
-Tools that read kernel logs work on ours, and the live kernel is a line-by-line oracle. Differences: a wide load of a map shows
-0x0 where the kernel shows an address.
+Tools that read kernel logs work on ours, and the live kernel is a line-by-line oracle. Differences: a wide load of a
+map shows 0x0 where the kernel shows an address.
 
-Source: kernel/bpf/log.c (print_verifier_state, print_insn_state, verbose_linfo), Linux 6.12; 6.15 dropped the liveness marks.
+Source: kernel/bpf/log.c (print_verifier_state, print_insn_state, verbose_linfo), Linux 6.12; 6.15 dropped the
+liveness marks.
 """
 
 from __future__ import annotations
@@ -184,7 +185,8 @@ class PathLog:
 
 
 def _alignment(position: int) -> int:
-    """How far the state's column is from ``position``. Source: kernel/bpf/log.c vlog_alignment (columns of 40, then 8)."""
+    """How far the state's column is from ``position``. Source: kernel/bpf/log.c vlog_alignment (columns of 40, then
+    8)."""
     target = max(position + 4, 40)
     return (target + 7) // 8 * 8 - position - 1
 

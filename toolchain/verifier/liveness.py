@@ -1,16 +1,16 @@
 """Which stack slots are still read: gathered while paths are walked, for each chain of calls.
 
-Registers have static liveness (cfg.py); stack slots may be reached through pointers, so the engine notes what each instruction
-really read and wrote, for each frame of the chain, and a backward data flow over the function completes it:
+Registers have static liveness (cfg.py); stack slots may be reached through pointers, so the engine notes what each
+instruction really read and wrote, for each frame of the chain, and a backward data flow over the function completes it:
 
     live_before = may_read | (live_after & ~must_write)
 
-``may_read`` grows with every visit, ``must_write`` shrinks (only what all visits wrote). What a callee reads or always writes of its
-callers' frames is passed on to the call instruction. Only fully explored states are cleaned by it, so later visits cannot make
-a dropped slot live again.
+``may_read`` grows with every visit, ``must_write`` shrinks (only what all visits wrote). What a callee reads or
+always writes of its callers' frames is passed on to the call instruction. Only fully explored states are cleaned by
+it, so later visits cannot make a dropped slot live again.
 
-    frame of main   [ fp-8 | fp-16 ]     a call is one instruction to its caller: it reads what the callee's entry needs,
-    frame of callee [ fp-8 ]             and writes what every path through the callee writes
+    frame of main   [ fp-8 | fp-16 ]     a call is one instruction to its caller: it reads what the callee's entry
+    needs, frame of callee [ fp-8 ]             and writes what every path through the callee writes
 
 Complexity: a pass over a function's visited instructions for each finished path that changed something.
 

@@ -5,14 +5,13 @@
       bounds         fixed offset + variable range inside what the pointer may reach
       effect         what the loaded register knows, what the stored slot keeps
 
-Packets are the odd one: a pointer carries the bytes proven by comparisons with the end (``raw``), counted from its base, variable
-part excluded.
+Packets are the odd one: a pointer carries the bytes proven by comparisons with the end (``raw``), counted from its
+base, variable part excluded.
 
 Source: kernel/bpf/verifier.c check_mem_access and the checkers that it calls (6.12; texts as 6.18 prints them).
 """
 
 from __future__ import annotations
-
 
 from toolchain.isa.program_types import ProgType
 from toolchain.verifier import stack, tnum
@@ -115,7 +114,7 @@ def check_access(
             stack.store(env, live, regno, off, size, value_reg)
             return
         stack.load(env, live, regno, off, size, value_reg)
-    elif kind == PACKET or kind == PACKET_META:
+    elif kind in (PACKET, PACKET_META):
         if is_write and not may_write_packets(env.prog_type):
             env.deny("cannot write into packet")
         check_packet(env, regno, off, size, False)
@@ -176,7 +175,7 @@ def check_alignment(env: Env, reg: Reg, off: int, size: int, strict_once: bool) 
     if not is_strict or size == 1 or kind == ARENA:
         return
     scalar = reg.scalar
-    if kind == PACKET or kind == PACKET_META:
+    if kind in (PACKET, PACKET_META):
         # The IP header is expected 2 bytes off a boundary (NET_IP_ALIGN).
         if _is_misaligned(scalar.value, scalar.mask, 2 + reg.off + off, size):
             text = tnum.format_tnum(scalar.value, scalar.mask)
@@ -209,7 +208,8 @@ def _is_inside(off: int, size: int, limit: int, zero_size_allowed: bool) -> bool
 
 
 def check_region(env: Env, regno: int, off: int, size: int, limit: int, zero_size_allowed: bool) -> None:
-    """``size`` bytes at ``off`` plus the variable part lie in 0..limit-1, for the least and the greatest variable part."""
+    """``size`` bytes at ``off`` plus the variable part lie in 0..limit-1, for the least and the greatest variable
+    part."""
     reg = env.regs[regno]
     scalar = reg.scalar
     smin = scalar.smin
@@ -335,7 +335,7 @@ def check_helper_memory(
     """``size`` bytes at a helper's argument. Source: check_helper_mem_access."""
     reg = env.regs[regno]
     base = reg.type & BASE_MASK
-    if base == PACKET or base == PACKET_META:
+    if base in (PACKET, PACKET_META):
         check_packet(env, regno, reg.off, size, zero_size_allowed)
     elif base == MAP_KEY:
         env.unsupported("memory access through map_key")

@@ -1,13 +1,13 @@
 """What is checked before any path is walked: functions, jump targets, wide loads, opcodes.
 
-    subprograms   every function starts where a call or function address points, ends in exit or a jump, keeps its jumps inside
-    wide loads    two well-formed slots; a map reference names a map that can be referred to so
+    subprograms   every function starts where a call or function address points, ends in exit or a jump, keeps its
+    jumps inside wide loads    two well-formed slots; a map reference names a map that can be referred to so
     opcodes       each slot is a known instruction
 
 Everything is one pass over the slots; nothing here depends on register contents.
 
-Source: kernel/bpf/verifier.c add_subprog_and_kfunc, check_subprogs, check_abnormal_return, resolve_pseudo_ldimm64 (6.12);
-kernel/bpf/core.c bpf_opcode_in_insntable.
+Source: kernel/bpf/verifier.c add_subprog_and_kfunc, check_subprogs, check_abnormal_return, resolve_pseudo_ldimm64
+(6.12); kernel/bpf/core.c bpf_opcode_in_insntable.
 """
 
 from __future__ import annotations

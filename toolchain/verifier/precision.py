@@ -1,20 +1,20 @@
 """Precision: which numbers mattered.
 
-Two states may be merged although a number differs in them, as long as nothing relied on it. A number matters when it decides a
-branch, is added to a pointer, or is a size or a constant argument. Then the path is walked backwards, instruction by
-instruction and stored state by stored state, and every register and stack slot that the number came from is marked in
-the stored states:
+Two states may be merged although a number differs in them, as long as nothing relied on it. A number matters when it
+decides a branch, is added to a pointer, or is a size or a constant argument. Then the path is walked backwards,
+instruction by instruction and stored state by stored state, and every register and stack slot that the number came
+from is marked in the stored states:
 
     state A   r6 = ...        r6 precise in A       <-----.
               r7 = r6                                     |  walk back:  {r7} -> {r6} -> marked in A, go on above A
               if r7 > 5       decided: mark r7       -----'
 
-Going back needs the path, not the graph: `push_history` records each arrival that is no fall-through, each access of the
-stack through a pointer, and which linked registers a comparison taught together. The current state is never marked; marks live in
-stored states as bit masks (state.py).
+Going back needs the path, not the graph: `push_history` records each arrival that is no fall-through, each access of
+the stack through a pointer, and which linked registers a comparison taught together. The current state is never
+marked; marks live in stored states as bit masks (state.py).
 
-Source: kernel/bpf/verifier.c __mark_chain_precision, backtrack_insn, bt_sync_linked_regs, mark_all_scalars_precise (6.12, with
-the start state as an argument as in 6.17).
+Source: kernel/bpf/verifier.c __mark_chain_precision, backtrack_insn, bt_sync_linked_regs, mark_all_scalars_precise
+(6.12, with the start state as an argument as in 6.17).
 """
 
 from __future__ import annotations
@@ -260,7 +260,8 @@ def _trace_step(env: Env, bt: Backtrack, index: int) -> None:
 
 
 def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, entry: HistoryEntry | None) -> bool:
-    """Undo one instruction: from what is wanted after it to what is wanted before it; False where that cannot be told."""
+    """Undo one instruction: from what is wanted after it to what is wanted before it; False where that cannot be
+    told."""
     if insn.code == 0:
         return True
     bt.apply_links(entry)

@@ -2,17 +2,20 @@
 
     at a prune point:  for each stored state of this instruction and chain of calls
         still being explored  ->  exactly equal now: a loop that never ends; else go on (the loop makes progress)
-        explored to the end   ->  includes the current one: stop here, and mark in the current path what mattered below it
+        explored to the end   ->  includes the current one: stop here, and mark in the current path what mattered
+        below it
     then store the current state if enough happened since the last one
 
-Old includes current when each register and slot that is still read is included: pointers equal but for wider ranges, numbers
-only if their precision mattered, and equal ids in old equal in current (a map of ids, old -> current, made on the way).
+Old includes current when each register and slot that is still read is included: pointers equal but for wider ranges,
+numbers only if their precision mattered, and equal ids in old equal in current (a map of ids, old -> current, made on
+the way).
 
-Loops: a state inside a cycle has no final marks until the cycle's first state is done. A path that runs into such a state is kept as
-a back edge; when the first state is done, marks are passed along all back edges until none is new.
+Loops: a state inside a cycle has no final marks until the cycle's first state is done. A path that runs into such a
+state is kept as a back edge; when the first state is done, marks are passed along all back edges until none is new.
 
-Soundness: see the argument in docs/verifier.md. Source: kernel/bpf/verifier.c is_state_visited, states_equal, regsafe, stacksafe,
-check_ids, propagate_precision (6.12), clean_func_state, add_scc_backedge, propagate_backedges (6.17, 6.18).
+Soundness: see the argument in docs/verifier.md. Source: kernel/bpf/verifier.c is_state_visited, states_equal,
+regsafe, stacksafe, check_ids, propagate_precision (6.12), clean_func_state, add_scc_backedge, propagate_backedges
+(6.17, 6.18).
 """
 
 from __future__ import annotations
@@ -46,7 +49,6 @@ from toolchain.verifier.state import (
     INVALID,
     MISC,
     SPILL,
-    ZERO_BYTE,
     Frame,
     Slot,
     State,
@@ -156,7 +158,8 @@ class Pruner:
         return False
 
     def _remove(self, stored: list[State], evicted: list[State]) -> None:
-        """Forget states that never helped. One that is still being explored, or is in an open loop, still counts as kept."""
+        """Forget states that never helped. One that is still being explored, or is in an open loop, still counts as
+        kept."""
         env = self.env
         for old in evicted:
             stored.remove(old)
@@ -231,7 +234,7 @@ class Pruner:
 
     def _visit_key(self, state: State) -> tuple[tuple[int, ...], int] | None:
         """The outermost frame of a state that stands in a cycle: the calls that led there, and the cycle's number."""
-        chain = []
+        chain: list[int] = []
         for frameno in range(len(state.frames)):
             insn = state.frame_insn(frameno)
             number = self.env.scc[insn]
@@ -406,7 +409,7 @@ def reg_safe(old: Reg, current: Reg, is_precise: bool, ids: IdMap, exact: int) -
             and ids.match(old.id, current.id)
             and ids.match(old.ref_obj_id, current.ref_obj_id)
         )
-    if base == PACKET or base == PACKET_META:
+    if base in (PACKET, PACKET_META):
         if old.raw < 0 or current.raw < 0:
             if old.raw != current.raw:
                 return False

@@ -142,8 +142,9 @@ class MapView:
 class Reg:
     """An immutable register.
 
-    ``raw`` depends on the type: bytes proven readable (packet pointers), size (MEM), frame number (STACK), subprogram (FUNC).
-    ``map_uid`` tells two lookups of an inner map apart. ``ref_obj_id`` is the reference that the pointer holds, 0 if none.
+    ``raw`` depends on the type: bytes proven readable (packet pointers), size (MEM), frame number (STACK), subprogram
+    (FUNC). ``map_uid`` tells two lookups of an inner map apart. ``ref_obj_id`` is the reference that the pointer
+    holds, 0 if none.
     """
 
     __slots__ = ("id", "map", "map_uid", "off", "raw", "ref_obj_id", "scalar", "type")
@@ -187,10 +188,8 @@ class Reg:
     @property
     def is_null(self) -> bool:
         """The number zero."""
-        return (
-            self.type == SCALAR
-            and self.scalar is ZERO
-            or (self.type == SCALAR and self.scalar.mask == 0 and self.scalar.value == 0)
+        return (self.type == SCALAR and self.scalar is ZERO) or (
+            self.type == SCALAR and self.scalar.mask == 0 and self.scalar.value == 0
         )
 
 
@@ -218,4 +217,4 @@ def pointer(kind: int, raw: int = 0, off: int = 0, id: int = 0, map: MapView | N
 
 def is_packet(kind: int) -> bool:
     """PACKET or PACKET_META."""
-    return kind == PACKET or kind == PACKET_META
+    return kind in (PACKET, PACKET_META)

@@ -39,7 +39,7 @@ _BYTES = r"off=(?P<off>-?\d+) size=(?P<size>\d+)"
 RULES: tuple[Rule, ...] = (
     Rule(
         "V-PKT-RANGE",
-        rf"invalid access to packet, {_BYTES}, {_REG}\(id=\d+,off=(?P<fixed>-?\d+),r=(?P<range>-?\d+)\)",
+        rf"invalid access to packet, {_BYTES}, {_REG}\(id=\d+,off=-?\d+,r=(?P<range>-?\d+)\)",
         "reads or writes past the part of the packet that was checked",
         "bytes {first}..{last}, counted from the packet pointer that {r} was made of",
         "{proven}",
@@ -371,6 +371,15 @@ RULES: tuple[Rule, ...] = (
         "",
     ),
     Rule(
+        "V-INSN-TYPE",
+        r"(?P<what>BPF_LD_\S+) instructions not allowed for this program type",
+        "these loads are not for this program type",
+        "a socket filter or a classifier",
+        "{what} in another type",
+        "use direct packet access, or bpf_skb_load_bytes",
+        "",
+    ),
+    Rule(
         "V-HELPER-UNKNOWN",
         r"invalid func (?P<helper>\S+)",
         "there is no such helper",
@@ -393,7 +402,7 @@ RULES: tuple[Rule, ...] = (
         r"div by zero",
         "divides by the constant zero",
         "a divisor that is not 0",
-        "0",
+        "it is 0",
         "correct the divisor",
         "",
     ),
@@ -506,6 +515,16 @@ RULES: tuple[Rule, ...] = (
         "load, change and store without atomics",
     ),
 )
+
+PACKET_STALE = Rule(
+    "V-PKT-STALE",
+    "",
+    "a packet pointer from before a call that may move the packet",
+    "a packet pointer that was made after the last such call",
+    "{r} was {value} until insn {forgot}: {forgotten_by}",
+    "after the call, load data and data_end again, and check again",
+)
+"""Refines V-NOT-POINTER where the register held a packet pointer and a call came after it."""
 
 OTHER = Rule("V-OTHER", "", "", "", "", "", "")
 """What no row describes: the message stands alone."""

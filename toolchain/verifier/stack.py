@@ -51,7 +51,8 @@ MAX_VAR_OFF = 1 << 29
 class HelperMeta:
     """What a helper's earlier arguments say about its later ones.
 
-    ``raw_mode``: the memory argument may be uninitialised; then ``raw_size`` bytes from register ``raw_reg`` are written by the helper.
+    ``raw_mode``: the memory argument may be uninitialised; then ``raw_size`` bytes from register ``raw_reg`` are
+    written by the helper.
     """
 
     __slots__ = (
@@ -184,7 +185,8 @@ def _store_fixed(env: Env, live: StackLiveness, frame: Frame, off: int, size: in
 
 
 def _spill_kinds(old: bytes, size: int) -> bytes:
-    """Kinds of a slot whose low ``size`` bytes now hold a register: a byte above keeps its kind unless it was part of one."""
+    """Kinds of a slot whose low ``size`` bytes now hold a register: a byte above keeps its kind unless it was part of
+    one."""
     if size == 8:
         return ALL_SPILL
     above = bytes(kind if kind in (INVALID, ZERO_BYTE) else MISC for kind in old[: 8 - size])
@@ -192,7 +194,8 @@ def _spill_kinds(old: bytes, size: int) -> bytes:
 
 
 def _scrubbed(slot: Slot) -> Slot:
-    """The slot when part of it is overwritten: if a register was stored there, all that was written is only data now."""
+    """The slot when part of it is overwritten: if a register was stored there, all that was written is only data
+    now."""
     if slot.kinds[7] != SPILL:
         return slot
     return Slot(bytes(kind if kind == INVALID else MISC for kind in slot.kinds))

@@ -56,8 +56,8 @@ EMPTY_SLOT = Slot(ALL_INVALID)
 class Frame:
     """One activation of a function.
 
-    ``callsite`` is the slot number of the call that made it, -1 for the main program. ``stack`` holds the slots that were ever touched,
-    by number; ``stack_slots`` is one more than the highest number the frame has grown to.
+    ``callsite`` is the slot number of the call that made it, -1 for the main program. ``stack`` holds the slots that
+    were ever touched, by number; ``stack_slots`` is one more than the highest number the frame has grown to.
     """
 
     __slots__ = ("callsite", "frameno", "precise_regs", "precise_slots", "regs", "stack", "stack_slots", "subprog")
@@ -118,8 +118,8 @@ class State:
         "equal_state",
         "first_insn",
         "frames",
-        "hit_count",
         "history",
+        "hit_count",
         "insn",
         "is_cleaned",
         "is_evicted",

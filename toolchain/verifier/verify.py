@@ -1,13 +1,14 @@
 """The folder's one arrow: BoundProgram -> VerifiedProgram, or one reason why not.
 
-`verify` is pure: no file, no clock but for the time it reports, no state kept between calls. It speaks for a privileged load (CAP_BPF,
-CAP_PERFMON) on Linux 6.18, x86-64.
+`verify` is pure: no file, no clock but for the time it reports, no state kept between calls. It speaks for a
+privileged load (CAP_BPF, CAP_PERFMON) on Linux 6.18, x86-64.
 
 Source: kernel/bpf/verifier.c bpf_check (6.12, 6.18).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -35,8 +36,8 @@ _RETRY_LIMIT = 50_000
 class VerifyOptions:
     """``log_level``: bits as the kernel's, 1 the refused path, 2 every instruction with its state, 4 the figures.
 
-    ``insn_limit``: instructions processed at most. ``cpu_count``: CPUs that bpf_get_smp_processor_id may name, 0 for this machine's.
-    ``explain_refusal``: with ``log_level`` 0, a refusal's log holds the refused path all the same.
+    ``insn_limit``: instructions processed at most. ``cpu_count``: CPUs that bpf_get_smp_processor_id may name, 0 for
+    this machine's. ``explain_refusal``: with ``log_level`` 0, a refusal's log holds the refused path all the same.
     ``observer`` is called with (slot, state) before each instruction is checked; it must not change the state.
     """
 
@@ -109,7 +110,7 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
 
 
 def _place(env: Env, program: LinkedProgram) -> InsnPlace:
-    if not env.processed:
+    if not env.is_walking:
         return InsnPlace(program.name)
     line = None
     for entry in program.line_info:
@@ -133,10 +134,8 @@ def _rejection(
 def _log_again(bound: BoundProgram, options: VerifyOptions) -> str:
     """The path log of a refused program: the same walk, deterministic, with the log on."""
     env = _prepare(bound, options.log_level | LOG_PATH, options)
-    try:
+    with contextlib.suppress(Refusal, Unsupported):
         Engine(env, bound.program.functions, bound.program.line_info).run()
-    except (Refusal, Unsupported):
-        pass
     write_stats(env, 0)
     return env.log.text()
 
