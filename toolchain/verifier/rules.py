@@ -293,6 +293,15 @@ RULES: tuple[Rule, ...] = (
         "",
     ),
     Rule(
+        "V-MAP-HELPER",
+        r"expected prog array map for tail call",
+        "a tail call through a map that holds no programs",
+        "a map of type prog_array in R2",
+        "it is another type",
+        "pass the prog_array",
+        "",
+    ),
+    Rule(
         "V-ALIGN",
         r"misaligned (?P<kind>\w+) access off (?P<text>.+) size (?P<size>\d+)",
         "the address is not a multiple of the access's size",
