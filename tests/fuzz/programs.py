@@ -27,6 +27,7 @@ MAPS: tuple[MapSpec, ...] = (
     MapSpec("array", MapType.ARRAY, 4, VALUE_SIZE, 4),
     MapSpec("hash", MapType.HASH, 8, VALUE_SIZE, 4),
     MapSpec("small", MapType.ARRAY, 4, 7, 1),
+    MapSpec("single", MapType.ARRAY, 4, VALUE_SIZE, 1),
 )
 
 _ALU = (Alu.ADD, Alu.SUB, Alu.MUL, Alu.AND, Alu.OR, Alu.XOR, Alu.LSH, Alu.RSH, Alu.ARSH)
@@ -57,6 +58,8 @@ class _Generator:
         self.calls: list[int] = []
         self.depth = 0
         self.spilled: dict[int, str] = {}
+        self.held: set[int] = set()
+        self.daring = rng.choice((0.0, 0.01, 0.02, 0.1))
 
     # ---- small things
 
@@ -81,10 +84,16 @@ class _Generator:
             return -(1 << rng.randrange(31)) + rng.randint(-1, 1)
         return rng.randint(-(1 << 31), (1 << 31) - 1)
 
+    def dares(self) -> bool:
+        """Now is the time for a mistake."""
+        return self.rng.random() < self.daring
+
     def edge(self, size: int, width: int) -> int:
         """An offset into ``size`` bytes for an access of ``width``: at the end more often than not."""
-        last = size - width
-        return self.rng.choice((0, last, last, last + 1, last - 1, last - width, self.rng.randint(0, max(last, 0)), -1))
+        last = max(size - width, 0)
+        if self.dares():
+            return self.rng.choice((last + 1, last + width, -1, -width))
+        return self.rng.choice((0, last, last, max(last - 1, 0), self.rng.randint(0, last)))
 
     def width(self) -> int:
         return self.rng.choice((1, 2, 4, 8, 8))
@@ -95,7 +104,12 @@ class _Generator:
         return self.rng.choice(found) if found else None
 
     def target(self) -> int:
-        return self.rng.randrange(10)
+        """A register to overwrite: none that a statement still needs."""
+        return self.rng.choice([number for number in range(10) if number not in self.held])
+
+    def saved(self) -> int:
+        """The same, of those that survive calls."""
+        return self.rng.choice([number for number in _SAVED if number not in self.held])
 
     def scalar(self) -> int:
         """A register that holds a number, made if there is none."""
@@ -121,7 +135,7 @@ class _Generator:
         """A number of which nothing, or only its width, is known."""
         rng = self.rng
         ctx = self.pick(CTX)
-        register = rng.choice(_SAVED)
+        register = self.saved()
         if ctx is not None and rng.random() < 0.8:
             field = 12 if self.prog_type == ProgType.XDP else rng.choice((0, 4, 16, 40))
             self.emit(0x61, register, ctx, field)
@@ -168,17 +182,28 @@ class _Generator:
         rng = self.rng
         register = self.unknown()
         kind = rng.randrange(5)
+        too_far = self.dares()
         if kind == 0:
-            self.emit(rng.choice((0x57, 0x54)), register, imm=rng.choice((limit, limit - 1, limit | 1, 7, 15, 31)))
+            mask = (1 << max(limit + 1, 1).bit_length() - 1) - 1
+            self.emit(
+                rng.choice((0x57, 0x54)), register, imm=limit | 1 if too_far else rng.choice((mask, limit & 0x2A))
+            )
         elif kind == 1:
-            self.emit(0x77, register, imm=rng.choice((26, 27, 28, 29, 59, 60)))
+            if rng.random() < 0.5:
+                self.emit(0xBC, register, register)
+                self.emit(0x77, register, imm=33 - max(limit + 1, 1).bit_length() - too_far)
+            else:
+                self.emit(0x77, register, imm=65 - max(limit + 1, 1).bit_length() - too_far)
         elif kind == 2:
-            self.emit(0x97, register, imm=max(1, limit + rng.randint(0, 1)))
+            self.emit(0x97, register, imm=max(1, limit + 1 + too_far))
         else:
             op = rng.choice((Jmp.JGT, Jmp.JGE, Jmp.JSGT, Jmp.JSGE))
-            self.leave_if(op | rng.choice((0x05, 0x06)), register, imm=limit + rng.randint(-1, 1))
-            if rng.random() < 0.4:
-                self.leave_if(Jmp.JSLT | rng.choice((0x05, 0x06)), register, imm=rng.choice((0, 0, 0, -1)))
+            width = rng.choice((0x05, 0x06))
+            self.leave_if(op | width, register, imm=limit + (op in (Jmp.JGE, Jmp.JSGE)) + too_far)
+            if op in (Jmp.JSGT, Jmp.JSGE) and not self.dares():
+                self.leave_if(Jmp.JSLT | width, register, imm=0)
+            if width == 0x06 and not self.dares():
+                self.emit(0xBC, register, register)
         return register
 
     def leave_if(self, opcode: int, dst: int, src: int = 0, imm: int = 0) -> None:
@@ -217,12 +242,14 @@ class _Generator:
     def loop(self) -> None:
         """A counted loop: the counter is one of the saved registers, and its body leaves it alone."""
         rng = self.rng
-        counter = rng.choice(_SAVED)
+        counter = self.saved()
         self.emit(0xB7, counter)
         head, kinds = self.slots(), list(self.kinds)
         self.kinds[counter] = UNSET
+        self.held.add(counter)
         for _ in range(rng.randint(0, 2)):
             rng.choice((self.arithmetic, self.store, self.fill))()
+        self.held.discard(counter)
         self.emit(0x07, counter, imm=rng.choice((1, 1, 2)))
         opcode = rng.choice((Jmp.JLT, Jmp.JNE, Jmp.JSLT, Jmp.JLE)) | rng.choice((0x05, 0x06))
         self.emit(opcode, counter, off=head - self.slots() - 1, imm=rng.choice((1, 2, 4, 6, 10)))
@@ -240,10 +267,12 @@ class _Generator:
         """A number or a pointer into the stack."""
         rng = self.rng
         width = self.width()
-        off = -rng.choice((8, 8, 16, 24, 32, 512, 520, 4, 12))
-        if rng.random() < 0.9:
+        off = -rng.choice((8, 8, 16, 24, 32, 512, 520 if self.dares() else 40, 12))
+        if not self.dares():
             off = off // width * width
         src = self.pick(SCALAR, CTX, STACK, VALUE)
+        if src is not None and self.kinds[src] != SCALAR and not self.dares():
+            width, off = 8, off // 8 * 8
         if src is None or rng.random() < 0.3:
             self.emit(0x62 | _SIZE_BITS[width], 10, off=off, imm=self.number())
         else:
@@ -268,10 +297,10 @@ class _Generator:
         rng = self.rng
         self.emit(0x7A, 10, off=-8)
         self.emit(0x7A, 10, off=-16)
-        index = self.narrow(rng.choice((7, 8, 15, 16)))
-        base = rng.choice([number for number in (*_SAVED, 2, 3) if number != index])
+        index = self.narrow(rng.choice((7, 7, 15, 16 if self.dares() else 3)))
+        base = rng.choice([number for number in (*_SAVED, 2, 3) if number != index and number not in self.held])
         self.emit(0xBF, base, 10)
-        self.emit(0x07, base, imm=rng.choice((-16, -16, -8, -24)))
+        self.emit(0x07, base, imm=rng.choice((-8, -24) if self.dares() else (-16,)))
         self.emit(0x0F, base, index)
         self.kinds[base] = UNSET
         if rng.random() < 0.5:
@@ -296,9 +325,9 @@ class _Generator:
         self.emit(0x85, imm=1)
         self.clobber()
         self.kinds[0] = VALUE
-        if rng.random() < 0.95:
+        if not self.dares():
             self.leave_if(Jmp.JEQ | 0x05, 0)
-        keep = rng.choice(_SAVED)
+        keep = self.saved()
         self.emit(0xBF, keep, 0)
         self.kinds[keep] = VALUE
         self.access_value(keep, MAPS[number].value_size)
@@ -306,30 +335,37 @@ class _Generator:
     def value_address(self) -> None:
         """A map value by its address, without a lookup."""
         rng = self.rng
-        number = rng.choice((0, 2))
+        number = rng.choice((2, 3, 3))
         size = MAPS[number].value_size
-        dst = rng.choice(_SAVED)
-        base = rng.choice((0, 0, 0, size - 1, size, 8))
+        dst = self.saved()
+        base = size if self.dares() else rng.choice((0, 0, size - 1, 4))
         self.code.append(wide(LDDW, dst, 6, number | base << 32))
         self.kinds[dst] = VALUE
         self.access_value(dst, size - base)
 
     def access_value(self, register: int, size: int) -> None:
+        """Accesses of a value of ``size`` bytes, from its start or from an index."""
+        self.held.add(register)
+        self._access_value(register, size)
+        self.held.discard(register)
+
+    def _access_value(self, register: int, size: int) -> None:
         rng = self.rng
         for _ in range(rng.randint(1, 2)):
             width = self.width()
             kind = rng.randrange(4)
             pointer, left = register, size
             if kind >= 2:
-                index = self.narrow(rng.choice((size - width, size - 1, 15, 31)))
-                pointer = rng.choice([number for number in (*_SAVED, 3, 4) if number not in (index, register)])
+                reach = rng.choice((size - width, size - width, size - 1 if self.dares() else size // 2 - width))
+                index = self.narrow(max(reach, 0))
+                pointer = rng.choice([number for number in (*_SAVED, 3, 4) if number not in (index, *self.held)])
                 self.emit(0xBF, pointer, register)
-                self.emit(rng.choice((0x0F, 0x0F, 0x0F, 0x1F)), pointer, index)
+                self.emit(0x1F if self.dares() else 0x0F, pointer, index)
                 self.kinds[pointer] = UNSET
-                left = width if rng.random() < 0.7 else 2 * width
+                left = 2 * width if self.dares() else width
             elif kind == 1 and rng.random() < 0.5:
-                delta = rng.choice((1, 8, size - width, -8))
-                pointer = rng.choice([number for number in _SAVED if number != register])
+                delta = rng.choice((1, size - width, -8 if self.dares() else 0))
+                pointer = rng.choice([number for number in _SAVED if number not in self.held])
                 self.emit(0xBF, pointer, register)
                 self.emit(0x07, pointer, imm=delta)
                 self.kinds[pointer] = UNSET
@@ -362,16 +398,16 @@ class _Generator:
         if ctx is None or self.prog_type == ProgType.SOCKET_FILTER:
             return
         data, end = (0, 4) if self.prog_type == ProgType.XDP else (76, 80)
-        start, limit, probe = rng.sample(range(2, 10), 3)
+        index = self.narrow(rng.choice((15, 255, 65534, 65535))) if rng.random() < 0.4 else None
+        ctx = self.pick(CTX)
+        if ctx is None:
+            return
+        free = [number for number in range(2, 10) if number not in (ctx, index) and number not in self.held]
+        start, limit, probe = rng.sample(free, 3)
         self.emit(0x61, start, ctx, data)
         self.emit(0x61, limit, ctx, end)
         self.kinds[start], self.kinds[limit], self.kinds[probe] = PACKET, PACKET_END, UNSET
-        if ctx in (start, limit):
-            return
-        if rng.random() < 0.4:
-            index = self.narrow(rng.choice((15, 255, 65534, 65535)))
-            if index in (start, limit):
-                return
+        if index is not None:
             self.emit(0x0F, start, index)
         size = rng.choice((1, 8, 14, 20, 34))
         self.emit(0xBF, probe, start)
@@ -382,9 +418,12 @@ class _Generator:
             self.leave_if(compare | 0x0D, probe, limit)
         else:
             self.leave_if({Jmp.JGT: Jmp.JLT, Jmp.JGE: Jmp.JLE}[compare] | 0x0D, limit, probe)
+        self.held.add(start)
         for _ in range(rng.randint(1, 2)):
             width = self.width()
-            self.touch(start, self.edge(size, width), width)
+            if width <= size or self.dares():
+                self.touch(start, self.edge(size, width), width)
+        self.held.discard(start)
 
     def helper(self) -> None:
         """A helper that writes a buffer on the stack, or that moves the packet."""
@@ -396,7 +435,7 @@ class _Generator:
             self.kinds[0] = SCALAR
             return
         if rng.random() < 0.6:
-            size = rng.choice((1, 8, 16, 17, 0))
+            size = rng.choice((17, 0)) if self.dares() else rng.choice((1, 8, 16))
             if rng.random() < 0.5:
                 self.emit(0xBF, 4, self.narrow(size or 8))
             else:
@@ -450,10 +489,10 @@ class _Generator:
 
     def statement(self) -> None:
         """One statement, by weight."""
-        choices: list[tuple[int, object]] = [
+        choices: list[tuple[float, object]] = [
             (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
-            (9, self.packet), (4, self.helper), (2, self.subprogram), (2, self.noise),
+            (9, self.packet), (4, self.helper), (2, self.subprogram), (20 * self.daring, self.noise),
         ]  # fmt: skip
         if self.depth < 3:
             choices += [(12, self.branch), (3, self.loop)]
@@ -478,7 +517,7 @@ class _Generator:
                 self.emit(0xBF, 0, 2)
             if rng.random() < 0.6:
                 width = self.width()
-                self.emit(0x61 | _SIZE_BITS[width], 0, 1, rng.choice((0, 8, 16 - width, 16)))
+                self.emit(0x61 | _SIZE_BITS[width], 0, 1, 16 if self.dares() else rng.choice((0, 8, 16 - width)))
             self.emit(0x95)
         return Generated(self.prog_type, tuple(self.code))
 
@@ -490,8 +529,8 @@ def generate(seed: int) -> Generated:
     keep = rng.choice(_SAVED)
     generator.emit(0xBF, keep, 1)
     generator.kinds[keep] = CTX
-    for _ in range(rng.randint(1, 10)):
+    for _ in range(rng.randint(1, rng.choice((6, 12, 30)))):
         generator.statement()
-        if generator.slots() > 200:
+        if generator.slots() > 400:
             break
     return generator.finish()
