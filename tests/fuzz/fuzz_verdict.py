@@ -27,7 +27,6 @@ from toolchain.isa.codec import encode
 from toolchain.spec.stages import BoundProgram, LinkedProgram
 from toolchain.verifier import verify
 
-
 LONG = 20_000
 """Programs that take the kernel more instructions are not judged here: one would cost as much as a thousand others."""
 

@@ -10,7 +10,7 @@ pytestmark = [
     pytest.mark.skipif(bool(oracle.why_unavailable()), reason=oracle.why_unavailable() or "available"),
 ]
 
-SEEDS = range(300)
+SEEDS = range(150)
 
 
 def test_random_programs() -> None:
@@ -20,5 +20,5 @@ def test_random_programs() -> None:
     wrong = [str(each) for each in comparisons if each.kind in ("FALSE ACCEPT", "FALSE REJECT", "crash")]
     assert not wrong, "\n".join(wrong)
     kinds = [each.kind for each in comparisons]
-    assert kinds.count("same accept") > 60
-    assert kinds.count("same reject") > 60
+    assert kinds.count("same accept") > 30
+    assert kinds.count("same reject") > 30
