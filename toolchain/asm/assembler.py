@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from toolchain.asm import expressions, sections
 from toolchain.asm.directives import HANDLERS, UNSUPPORTED
-from toolchain.asm.emit import DATA_SIZES, Encoder, data_bytes
+from toolchain.asm.emit import Emit, Encoder, data_bytes
 from toolchain.asm.expressions import Address
 from toolchain.asm.faults import Fault
 from toolchain.asm.options import AsmOptions
@@ -262,7 +262,14 @@ class Assembler:
                 continue
             self.line = index
             before = current.size
-            self._apply_line(record)
+            if record.__class__ is tuple:
+                self.statement = 0
+                try:
+                    self._apply(record)
+                except Fault as fault:
+                    self.fault(fault)
+            else:
+                self._apply_line(record)
             if self.want_rows:
                 start = before if current is self.current else self.current.size
                 self.rows.append(Row(index, self.current.index, start, self.current.size - start))
@@ -281,30 +288,33 @@ class Assembler:
         """What each different line does, and which lines hold instructions."""
         records: dict[str, Any] = {}
         code_lines: set[str] = set()
-        emitters: dict[int, tuple[Any, bool]] = {}
+        emitters: dict[int, tuple[Emit, bool]] = {}
         for line, statements in self.unit.statements.items():
             if isinstance(statements, Fault):
                 records[line] = statements
                 continue
             made: list[Any] = []
-            for statement in statements:
-                known = emitters.get(id(statement.plan))
+            for plan, values in statements:
+                known = emitters.get(id(plan))
                 if known is None:
-                    is_code = any(item[0] in ("insn", "pseudo") for item in statement.plan)
-                    try:
-                        known = (self.encoder.emitter(statement.plan), is_code)
-                    except Fault as fault:
-                        known = (fault, False)
-                    emitters[id(statement.plan)] = known
+                    known = emitters[id(plan)] = self._emitter(plan)
                 emit, is_code = known
                 if is_code:
                     code_lines.add(line)
                 try:
-                    made.append(emit if isinstance(emit, Fault) else emit(statement.values))
+                    made.append(emit(values))
                 except Fault as fault:
                     made.append(fault)
             records[line] = b"" if not made else made[0] if len(made) == 1 else made
         return records, code_lines
+
+    def _emitter(self, plan: tuple[Any, ...]) -> tuple[Emit, bool]:
+        """A plan's emitter, and whether it makes instructions."""
+        is_code = any(item[0] in ("insn", "pseudo") for item in plan)
+        try:
+            return self.encoder.emitter(plan), is_code
+        except Fault as fault:
+            return _raiser(fault), is_code
 
     def _apply_line(self, record: Any) -> None:
         is_several = isinstance(record, list) and len(self._statements()) > 1
@@ -337,13 +347,15 @@ class Assembler:
         return statements if isinstance(statements, tuple) else ()
 
     def _apply(self, record: Any) -> None:
-        if isinstance(record, bytes):
+        if record.__class__ is not tuple:
+            if isinstance(record, Fault):
+                raise record
             self.current.append(record)
             return
-        if isinstance(record, Fault):
-            raise record
         tag = record[0]
-        if tag == "label":
+        if tag == "directive":
+            self._directive(record[1], record[2])
+        elif tag == "label":
             self.define(record[1])
         elif tag == "fix":
             self.add_fixup(record[2], record[3], 0)
@@ -354,10 +366,8 @@ class Assembler:
             self.current.append(record[1])
         elif tag == "data":
             self._data(record[1], record[2])
-        elif tag == "assign":
-            self.assign(record[1], record[2])
         else:
-            self._directive(record[1], record[2])
+            self.assign(record[1], record[2])
 
     def add_fixup(self, kind: str, bound: Any, size: int) -> None:
         """A field at the current place that waits for the end."""
@@ -433,6 +443,15 @@ class Assembler:
         return where if isinstance(where, Span) else None
 
 
+def _raiser(fault: Fault) -> Emit:
+    """An emitter for a plan that no line can mean: each line gets a fault of its own."""
+
+    def emit(values: tuple[Any, ...]) -> Any:
+        raise Fault(fault.message, fault.start, fault.end, fault.hint, fault.refs, fault.token)
+
+    return emit
+
+
 class NotYet(Fault):
     """A symbol whose value later lines give."""
 
@@ -485,6 +504,3 @@ def assemble_unit(unit: Unit, options: AsmOptions, want_rows: bool = False) -> A
 def _order(error: AsmError) -> tuple[str, int, int]:
     span = error.where
     return (span.path, span.line, span.column) if isinstance(span, Span) else ("", 0, 0)
-
-
-__all__ = ["DATA_SIZES", "Assembled", "Assembler", "Row", "assemble_unit"]

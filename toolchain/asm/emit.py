@@ -307,6 +307,8 @@ def _number_getter(expr: Any) -> Callable[[tuple[Any, ...]], int]:
     if expr[0] == "#":
         index: int = expr[1]
         return lambda values: int(values[index])
+    if expr[0] == "plus":
+        return _number_getter(expr[1])
     if expr[0] == "negate" and isinstance(expr[1], list) and expr[1][0] == "#":
         inner: int = expr[1][1]
         return lambda values: -int(values[inner])

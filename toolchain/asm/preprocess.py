@@ -202,17 +202,17 @@ class _Pass:
         if isinstance(found, Fault):
             return
         for statement in found:
-            for item in statement.plan:
+            for item in statement[0]:
                 name: Any = None
                 if item[0] == "assign":
-                    name, expr = expressions.bind(item[1], statement.values)[1], item[2]
+                    name, expr = expressions.bind(item[1], statement[1])[1], item[2]
                 elif item[0] == "directive" and item[1] in (".set", ".equ", ".equiv") and len(item[2]) == 2:
-                    bound = expressions.bind(item[2][0], statement.values)
+                    bound = expressions.bind(item[2][0], statement[1])
                     name, expr = (bound[1] if isinstance(bound, tuple) else None), item[2][1]
                 if isinstance(name, str):
                     try:
                         self.constants[name] = expressions.evaluate(
-                            expressions.bind(expr, statement.values), self._lookup
+                            expressions.bind(expr, statement[1]), self._lookup
                         )
                     except Fault:
                         self.constants[name] = None
@@ -229,11 +229,11 @@ class _Pass:
         found = self.shapes.statements([line.text])[line.text]
         if isinstance(found, Fault):
             raise found
-        item = found[0].plan[-1]
+        item = found[0][0][-1]
         operands = item[2] if item[0] == "directive" else []
         if len(operands) != 1:
             raise Fault("one number is wanted")
-        value = expressions.evaluate(expressions.bind(operands[0], found[0].values), self._lookup)
+        value = expressions.evaluate(expressions.bind(operands[0], found[0][1]), self._lookup)
         if not isinstance(value, int):
             raise Fault("one number is wanted")
         return value
@@ -435,8 +435,8 @@ class _Pass:
         found = self.shapes.statements([line.text])[line.text]
         if isinstance(found, Fault):
             raise found
-        item = found[0].plan[-1]
-        operands = [expressions.bind(each, found[0].values) for each in item[2]] if item[0] == "directive" else []
+        item = found[0][0][-1]
+        operands = [expressions.bind(each, found[0][1]) for each in item[2]] if item[0] == "directive" else []
         if not operands or not isinstance(operands[0], tuple) or operands[0][0] != "str":
             raise Fault(f"a file name in quotes is wanted by {word}", token=word)
         name = operands[0][1].decode("utf-8", "surrogateescape")

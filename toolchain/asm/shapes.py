@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from toolchain.asm import tables
 from toolchain.asm.faults import Fault
@@ -81,11 +81,8 @@ _PERCENT_REGISTER = re.compile("%(?:[rw]\x01|fp)")
 _LABELS = re.compile("^(?:[\x01\x02\x03] ?: ?|[a-z0-9_.]+ ?: ?)+", re.ASCII)
 
 
-class Statement(NamedTuple):
-    """One statement of a line: its plan and the values of its placeholders."""
-
-    plan: tuple[Any, ...]
-    values: tuple[Any, ...]
+Statement: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""One statement of a line: its plan and the values of its placeholders."""
 
 
 class _Classes(dict[str, str]):
@@ -207,7 +204,7 @@ class Shapes:
             if plan is None:
                 found[line] = self._careful(line)
             elif plan:
-                found[line] = (Statement(plan, values),)
+                found[line] = ((plan, values),)
             else:
                 found[line] = ()
 
@@ -265,11 +262,11 @@ class Shapes:
         values = tuple(self._values[token.text] for token in placed)
         plan = self.plans.get(dialect + shape)
         if plan is not None:
-            return Statement(plan, values)
+            return plan, values
         exact = _EXACT + dialect + text
         plan = self.plans.get(exact)
         if plan is not None:
-            return Statement(plan, ())
+            return plan, ()
         from toolchain.asm.grammar import plan_statement
 
         spans = {}
@@ -287,9 +284,9 @@ class Shapes:
         plan = tuple(items)
         if is_general:
             self.plans[dialect + shape] = plan
-            return Statement(plan, values)
+            return plan, values
         self.plans[exact] = plan
-        return Statement(plan, ())
+        return plan, ()
 
     @staticmethod
     def _placed(fault: Fault, start: int, placed: list[Token]) -> Fault:
