@@ -135,7 +135,8 @@ def test_a_kernel_log_is_explained() -> None:
         "how R2 came to be:",
         "      0  a.c:3  r2 = *(u32 *)(r1 +0)  loaded: R2 = 0..4294967295",
         "      1  a.c:4  if r2 > 0x5 (yes)     narrowed: R2 = 6..4294967295",
-        "try: keep the pointer itself in a register or a full 8-byte stack slot; a number cannot become a pointer again",
+        "try: keep the pointer itself in a register or a full 8-byte stack slot; "
+        "a number cannot become a pointer again",
     ]
 
 

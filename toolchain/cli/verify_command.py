@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from toolchain.isa.program_types import ProgType
     from toolchain.spec.objects import ObjectSpec
     from toolchain.spec.stages import LinkedProgram, VerifierStats
+    from toolchain.verifier.explain import Explanation
 
 
 @click.command(cls=Command)
 @click.argument("paths", metavar="OBJ...", nargs=-1, required=True)
 @selection_options
 @click.option("--log-level", type=click.IntRange(0, 4), default=0, help="Show the verifier's log, as the kernel does.")
+@click.option("--explain", is_flag=True, help="Say of each rejection what was needed, what was known, and what to try.")
 def verify(settings: Settings, paths: tuple[str, ...], **options: Any) -> Action:
     """Verify the programs of each OBJ: all of them, unless some are chosen.
 
@@ -45,6 +47,15 @@ class Verdict:
     stats: VerifierStats | None = None
     log: str = ""
     error: ToolchainError | None = None
+    linked: LinkedProgram | None = None
+
+    def explanation(self) -> Explanation | None:
+        """Of a rejection by the verifier."""
+        if not isinstance(self.error, Rejected) or self.linked is None:
+            return None
+        from toolchain.verifier.explain import explain_log
+
+        return explain_log(self.log, self.program, self.linked.line_info)
 
 
 def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> int:
@@ -55,9 +66,9 @@ def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any])
         for verdict in verdicts_of(path, options["programs"], options["sections"], prog_type, options["log_level"]):
             verdicts.append(verdict)
             if not settings.as_json:
-                _show(verdict, options["log_level"] > 0)
+                _show(verdict, options["log_level"] > 0, options["explain"])
     if settings.as_json:
-        rows = [_row(each, options["log_level"] > 0) for each in verdicts]
+        rows = [_row(each, options["log_level"] > 0, options["explain"]) for each in verdicts]
         render.write(render.json_text({"schema": "bpf-load.verify/1", "programs": rows}))
     return max((each.error.exit_status for each in verdicts if each.error), key=_gravity, default=0)
 
@@ -99,7 +110,7 @@ def _judge(path: str, obj: ObjectSpec, name: str, section: str, prog_type: ProgT
         stats = error.stats if isinstance(error, Rejected) else None
         log = error.log if isinstance(error, Rejected) else ""
         stage = "verifier" if linked is not None else "core" if "CO-RE" in error.message else "reloc"
-        return Verdict(path, _word(error), stage, section, name, insns, stats, log, error)  # type: ignore[arg-type]
+        return Verdict(path, _word(error), stage, section, name, insns, stats, log, error, linked)  # type: ignore[arg-type]
     return Verdict(path, "accept", "verifier", section, name, linked.slot_count, verified.stats, verified.log)
 
 
@@ -109,8 +120,11 @@ def _word(error: ToolchainError) -> str:
     return "unsupported" if isinstance(error, Unsupported) or is_untyped else "reject"
 
 
-def _show(verdict: Verdict, with_log: bool) -> None:
-    if verdict.error is not None:
+def _show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
+    explanation = verdict.explanation() if with_explanation else None
+    if explanation is not None:
+        render.complain(render.printable_lines(explanation.as_text()))
+    elif verdict.error is not None:
         render.complain(render.error_text(verdict.error))
     elif with_log:
         render.write(render.printable_lines(verdict.log))
@@ -121,7 +135,7 @@ def _show(verdict: Verdict, with_log: bool) -> None:
         render.write(render.printable(f"{verdict.verdict:<11} {place}: {verdict.insns} insns{work}"))
 
 
-def _row(verdict: Verdict, with_log: bool) -> dict[str, Any]:
+def _row(verdict: Verdict, with_log: bool, with_explanation: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"file": verdict.file}
     if verdict.program:
         row |= {"section": verdict.section, "program": verdict.program}
@@ -137,6 +151,9 @@ def _row(verdict: Verdict, with_log: bool) -> dict[str, Any]:
         row["insn"] = getattr(error.where, "slot", None)
         if isinstance(error, Rejected):
             row["rule"] = error.rule
+    explanation = verdict.explanation() if with_explanation else None
+    if explanation is not None:
+        row["explanation"] = explanation.as_json()
     if with_log:
         row["log"] = verdict.log.splitlines()
     return row
