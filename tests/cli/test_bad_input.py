@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from small_objects import counter, unsafe
 
+from tests.small_objects import counter, unsafe
 from toolchain.isa.map_types import MapType
 
 COMMANDS = ("inspect", "verify", "load", "run")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from small_objects import counter, unsafe
 
+from tests.small_objects import counter, unsafe
 from toolchain.isa.map_types import MapType
 from toolchain.loader.captures import CaptureWriter, Packet, read_capture
 
@@ -189,6 +189,19 @@ def test_an_expectation_that_fails_still_shows_the_run(bpf_load, written):
     outcome = bpf_load("run", written(counter()), "--expect", "1")
     assert "returned 0" in outcome.out
     assert outcome.status == 6
+    outcome = bpf_load("--json", "run", written(counter()), "--expect", "1")
+    assert outcome.status == 6
+    assert outcome.json["code"] == "expectation"
+    assert outcome.json["runs"]
+
+
+def test_a_pin_goes_before_a_file_of_the_same_name(bpf_load, written, tmp_path, monkeypatch):
+    assert bpf_load("load", written(counter(returns=2)), "--pin", "same").status == 0
+    written(counter(returns=1), "same")
+    monkeypatch.chdir(tmp_path)
+    assert bpf_load("run", "same", "--expect", "2").status == 0
+    assert bpf_load("run", "./same", "--expect", "1").status == 0
+    assert bpf_load("run", tmp_path / "same", "--expect", "1").status == 0
 
 
 def test_repeat(bpf_load, written):

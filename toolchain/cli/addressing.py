@@ -8,17 +8,17 @@ The words key and value may be left out where key and value are one word each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, cast
 
-from toolchain.errors import PinPlace, ToolchainError, UsageError
+from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
 from toolchain.isa.map_types import UpdateFlag
 from toolchain.loader.runtimes import relative_pin
 from toolchain.spec.maps import MAP_NAME_SIZE
 from toolchain.spec.runtime import MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
 
-_Found = TypeVar("_Found", tuple[MapHandle, MapInfo], tuple[ProgHandle, ProgInfo])
 _FLAGS = {"any": UpdateFlag.ANY, "noexist": UpdateFlag.NOEXIST, "exist": UpdateFlag.EXIST}
 
 
@@ -51,13 +51,9 @@ def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[
     if reference.kind == "id":
         found = stack.enter_context(runtime.map_by_id(_number(reference.text)))
         return found, found.info()
-    matches = []
-    for each in sorted(runtime.map_ids()):
-        candidate = stack.enter_context(runtime.map_by_id(each))
-        info = candidate.info()
-        if reference.text in (info.spec.name, info.spec.name[:MAP_NAME_SIZE]):
-            matches.append((candidate, info))
-    return _only("map", reference.text, matches)
+    named = [each for each in live_maps(runtime) if _is_name(reference.text, each.spec.name)]
+    found = stack.enter_context(runtime.map_by_id(_only("map", reference.text, [each.id for each in named])))
+    return found, found.info()
 
 
 def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[ProgHandle, ProgInfo]:
@@ -71,22 +67,36 @@ def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tu
     if reference.kind == "id":
         found = stack.enter_context(runtime.prog_by_id(_number(reference.text)))
         return found, found.info()
-    matches = []
+    named = [each for each in live_programs(runtime) if _is_name(reference.text, each.name)]
+    found = stack.enter_context(runtime.prog_by_id(_only("program", reference.text, [each.id for each in named])))
+    return found, found.info()
+
+
+def live_maps(runtime: Runtime) -> Iterator[MapInfo]:
+    """What every map says of itself, by id. One that goes meanwhile is left out."""
+    for each in sorted(runtime.map_ids()):
+        with contextlib.suppress(PinError), runtime.map_by_id(each) as handle:
+            yield handle.info()
+
+
+def live_programs(runtime: Runtime) -> Iterator[ProgInfo]:
+    """What every program says of itself, by id. One that goes meanwhile is left out."""
     for each in sorted(runtime.prog_ids()):
-        candidate = stack.enter_context(runtime.prog_by_id(each))
-        info = candidate.info()
-        if reference.text in (info.name, info.name[:MAP_NAME_SIZE]):
-            matches.append((candidate, info))
-    return _only("program", reference.text, matches)
+        with contextlib.suppress(PinError), runtime.prog_by_id(each) as handle:
+            yield handle.info()
 
 
-def _only(what: str, name: str, matches: list[_Found]) -> _Found:
-    if not matches:
+def _is_name(text: str, name: str) -> bool:
+    return text in (name, name[:MAP_NAME_SIZE])
+
+
+def _only(what: str, name: str, ids: list[int]) -> int:
+    if not ids:
         raise ToolchainError(f"no {what} of that name: {name}")
-    if len(matches) > 1:
-        ids = ", ".join(str(info.id) for _, info in matches)
-        raise ToolchainError(f"several have the name {name}: ids {ids}", hint=f"name one by id: id {matches[0][1].id}")
-    return matches[0]
+    if len(ids) > 1:
+        listed = ", ".join(map(str, ids))
+        raise ToolchainError(f"several have the name {name}: ids {listed}", hint=f"name one by id: id {ids[0]}")
+    return ids[0]
 
 
 def _number(text: str) -> int:

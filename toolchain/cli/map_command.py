@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolchain.cli import map_entries, render
-from toolchain.cli.addressing import open_map, take_element, take_reference
+from toolchain.cli.addressing import live_maps, open_map, take_element, take_reference
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.values import hex_list, parse_bytes
 from toolchain.errors import MapError, UsageError
@@ -79,7 +79,7 @@ def _show_all(settings: Settings) -> int:
         for each in runtime.pins():
             if each.kind == "map":
                 pins.setdefault(each.id, []).append(each.path)
-        infos = [stack.enter_context(runtime.map_by_id(each)).info() for each in sorted(runtime.map_ids())]
+        infos = list(live_maps(runtime))
         if settings.as_json:
             maps = [map_entries.map_document(info, pins.get(info.id, [])) for info in infos]
             render.write(render.json_text({"schema": "bpf-load.map-show/1", "maps": maps}))

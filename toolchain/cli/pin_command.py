@@ -9,7 +9,8 @@ import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
-from toolchain.spec.runtime import MapInfo, PinEntry, Runtime
+from toolchain.errors import PinError, ToolchainError
+from toolchain.spec.runtime import PinEntry, Runtime
 
 
 @click.group(cls=Group, name="pin")
@@ -65,16 +66,20 @@ def tree_lines(rows: list[tuple[PinEntry, str]]) -> Iterator[str]:
 
 
 def _name(runtime: Runtime, entry: PinEntry) -> str:
-    """The object's own name, which its pin need not be."""
-    if entry.kind not in ("map", "prog"):
-        return ""
-    with runtime.map_by_id(entry.id) if entry.kind == "map" else runtime.prog_by_id(entry.id) as handle:
-        info = handle.info()
-        return info.spec.name if isinstance(info, MapInfo) else info.name
+    """The object's own name, which its pin need not be; '' where it has gone meanwhile."""
+    try:
+        if entry.kind == "map":
+            with runtime.map_by_id(entry.id) as found:
+                return found.info().spec.name
+        if entry.kind == "prog":
+            with runtime.prog_by_id(entry.id) as program:
+                return program.info().name
+    except PinError:
+        pass
+    return ""
 
 
 def _remove(settings: Settings, paths: tuple[str, ...]) -> int:
-    from toolchain.errors import ToolchainError
     from toolchain.loader.runtimes import relative_pin
 
     runtime = settings.open_runtime()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from toolchain.cli import render
-from toolchain.cli.addressing import open_program, take_reference
+from toolchain.cli.addressing import live_programs, open_program, take_reference
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.errors import UsageError
 from toolchain.isa.program_types import ProgType
@@ -38,7 +38,7 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
                 raise UsageError(f"unexpected word: {rest[0]}")
             infos = [open_program(runtime, reference, stack)[1]]
         else:
-            infos = [stack.enter_context(runtime.prog_by_id(each)).info() for each in sorted(runtime.prog_ids())]
+            infos = list(live_programs(runtime))
         pins = _pins(runtime)
     if settings.as_json:
         rows = [_document(info, pins.get(info.id, [])) for info in infos]

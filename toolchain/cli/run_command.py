@@ -59,8 +59,7 @@ def _run(settings: Settings, target: str, options: dict[str, Any]) -> int:
             data = passed(subject.prog_type, result) if writer is not None else None
             if writer is not None and data is not None:
                 writer.write(packet._replace(data=data, length=0))
-        report.finish(before, options["repeat"])
-        return report.compare(expected)
+        return report.finish(before, options["repeat"], expected)
 
 
 def _packets(options: dict[str, Any]) -> Iterator[Packet]:
@@ -108,8 +107,11 @@ def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack:
 
 
 def _is_object(pin_root: str, target: str) -> bool:
-    inside = os.path.join(os.path.realpath(pin_root), "")
-    return os.path.exists(target) and not os.path.realpath(target).startswith(inside)
+    """A pin goes before a file of the same name; ``./NAME`` is always the file, for no pin has a dot in its path."""
+    if os.path.isabs(target):
+        return not os.path.realpath(target).startswith(os.path.join(os.path.realpath(pin_root), ""))
+    is_pin = "." not in target and os.path.lexists(os.path.join(pin_root, target))
+    return os.path.exists(target) and not is_pin
 
 
 def select_one(obj: ObjectSpec, chosen: LoadOptions) -> LoadOptions:

@@ -56,14 +56,24 @@ class RunReport:
             text = verdict_text(self._subject.prog_type, result.retval)
             render.write(f"packet {self._returned.total()}: {len(packet.data)} bytes, returned {text}")
 
-    def finish(self, before: dict[str, Snapshot | None], repeat: int) -> None:
-        """Show everything."""
+    def finish(self, before: dict[str, Snapshot | None], repeat: int, expected: int | None) -> int:
+        """Show everything. Raises ExpectationError where a run returned something else than expected.
+
+        With --json that error is part of the one document, and only its exit status is returned.
+        """
         differing = [
             (name, handle, self._map_changes(handle, before[name])) for name, handle in self._subject.maps.items()
         ]
+        error = self._unexpected(expected)
         if self._settings.as_json:
-            self._write_json(differing)
-            return
+            self._write_json(differing, error)
+            return error.exit_status if error is not None else 0
+        self._show(differing, repeat)
+        if error is not None:
+            raise error
+        return 0
+
+    def _show(self, differing: list[tuple[str, MapHandle, list[Change] | None]], repeat: int) -> None:
         total, kind = self._returned.total(), self._subject.prog_type
         if total == 1 and self._last is not None:
             self._show_one(*self._last)
@@ -76,20 +86,21 @@ class RunReport:
         for name, handle, found in differing:
             self._show_changes(name, handle, found)
 
-    def compare(self, expected: int | None) -> int:
-        """0, or ExpectationError where a run returned something else."""
+    def _unexpected(self, expected: int | None) -> ExpectationError | None:
         wrong = {retval: count for retval, count in self._returned.items() if retval != expected}
         if expected is None or not wrong:
-            return 0
+            return None
         kind = self._subject.prog_type
         met = ", ".join(f"{verdict_text(kind, retval)} ({count} times)" for retval, count in sorted(wrong.items()))
-        raise ExpectationError(f"{self._subject.name}: returned {met} ({verdict_text(kind, expected)} expected)")
+        return ExpectationError(f"{self._subject.name}: returned {met} ({verdict_text(kind, expected)} expected)")
 
     def _map_changes(self, handle: MapHandle, before: Snapshot | None) -> list[Change] | None:
         after = snapshot(handle) if before is not None else None
         return changes(before, after) if before is not None and after is not None else None
 
-    def _write_json(self, differing: list[tuple[str, MapHandle, list[Change] | None]]) -> None:
+    def _write_json(
+        self, differing: list[tuple[str, MapHandle, list[Change] | None]], error: ExpectationError | None
+    ) -> None:
         maps = [
             {
                 "name": name,
@@ -103,6 +114,8 @@ class RunReport:
             for name, handle, found in differing
         ]
         document = {"schema": "bpf-load.run/1", "program": self._subject.name, "runs": self._rows, "maps": maps}
+        if error is not None:
+            document |= {"error": error.message, "code": error.code}
         render.write(render.json_text(document))
 
     def _show_one(self, packet: Packet, result: RunResult) -> None:
