@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from small_objects import counter, unsafe
 
 import toolchain
+from tests.small_objects import counter, unsafe
 
 
 def test_the_main_job_in_ten_lines(tmp_path, pin_root):

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from handmade import an_array, counting_object
 
+from tests.loader.handmade import an_array, counting_object
 from toolchain.btf import BtfBuilder
 from toolchain.btf.types import Member, Struct
 from toolchain.errors import LinkError, PinConflict

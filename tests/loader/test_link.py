@@ -1,7 +1,8 @@
 """Layout, calls, references: what a linked program is made of."""
 
 import pytest
-from handmade import (
+
+from tests.loader.handmade import (
     CALL_UNRESOLVED,
     END,
     LOAD,
@@ -13,7 +14,6 @@ from handmade import (
     function,
     to_map,
 )
-
 from toolchain.btf import BtfExt, FuncRecord, LineRecord
 from toolchain.errors import LinkError, Unsupported
 from toolchain.isa.codec import decode

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from small_objects import counter, unsafe
 
+from tests.small_objects import counter, unsafe
 from toolchain.btf import Btf, BtfBuilder
 from toolchain.btf.types import Member, Struct
 from toolchain.elf import read_spec
