@@ -23,8 +23,6 @@ from toolchain.verifier.cfg import postorder, successors
 from toolchain.verifier.env import Env
 from toolchain.verifier.state import State
 
-_ALL = (1 << 64) - 1
-
 
 class _Masks:
     """For one frame of a chain: slot masks of each instruction of the innermost function, by instruction."""
@@ -89,16 +87,13 @@ class _Instance:
                 self.has_dropped_writes = True
 
 
-_NO_WRITES: dict[int, int] = {}
-
-
 class StackLiveness:
     """The marks of a run. ``mark_read`` and ``mark_write`` speak of the instruction being checked."""
 
     def __init__(self, env: Env) -> None:
         self.env = env
         self._instances: dict[tuple[int, ...], _Instance] = {}
-        self._order: dict[int, list[int]] = {}
+        self._order: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         self._current: _Instance | None = None
         self._insn = 0
         self._writes: dict[int, int] = {}
@@ -159,7 +154,8 @@ class StackLiveness:
             instance = self._instances[chain] = _Instance(chain, state.frames[depth].subprog)
         return instance
 
-    def _function_order(self, subprog: int) -> list[int]:
+    def _function_order(self, subprog: int) -> list[tuple[int, tuple[int, ...]]]:
+        """The instructions of a function with their successors, successors first."""
         if not self._order:
             bounds = [(entry.start, entry.end) for entry in self.env.subprogs]
             for number in range(len(bounds)):
@@ -169,11 +165,12 @@ class StackLiveness:
             for index in postorder(self.env):
                 while not bounds[number][0] <= index < bounds[number][1]:
                     number = (number + 1) % len(starts)
-                self._order[number].append(index)
+                targets = successors(self.env.code[index], index)
+                if targets:
+                    self._order[number].append((index, targets))
         return self._order[subprog]
 
     def _complete(self, instance: _Instance) -> None:
-        code = self.env.code
         order = self._function_order(instance.subprog)
         for masks in instance.masks.values():
             if instance.has_dropped_writes:
@@ -182,14 +179,13 @@ class StackLiveness:
             changed = True
             while changed:
                 changed = False
-                for index in order:
-                    targets = successors(code[index], index)
-                    if not targets:
-                        continue
-                    after, writes = 0, _ALL
-                    for target in targets:
-                        after |= live.get(target, 0)
-                        writes &= written.get(target, 0)
+                for index, targets in order:
+                    if len(targets) == 1:
+                        after, writes = live.get(targets[0], 0), written.get(targets[0], 0)
+                    else:
+                        one, other = targets
+                        after = live.get(one, 0) | live.get(other, 0)
+                        writes = written.get(one, 0) & written.get(other, 0)
                     must_write = masks.must_write.get(index, 0)
                     before = after & ~must_write | masks.may_read.get(index, 0)
                     writes |= must_write

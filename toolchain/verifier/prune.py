@@ -43,11 +43,12 @@ from toolchain.verifier.regtypes import (
     Reg,
 )
 from toolchain.verifier.state import (
-    ALL_INVALID,
-    ALL_SPILL,
+    ANYTHING,
+    EMPTY_SLOT,
     FP,
     INVALID,
     MISC,
+    NUMBER_SLOT,
     SPILL,
     Frame,
     Slot,
@@ -434,52 +435,43 @@ def _numbers_safe(old: Reg, current: Reg, ids: IdMap) -> bool:
 
 def _stacks_equal(old: Frame, current: Frame, ids: IdMap, exact: int) -> bool:
     """Source: stacksafe."""
+    stack, other_stack = old.stack, current.stack
     if exact == NOT_EXACT:
-        numbers = sorted(old.stack)
+        numbers = sorted(stack)
     else:
         if old.stack_slots > current.stack_slots:
             return False
-        numbers = range(old.stack_slots)  # type: ignore[assignment]
+        for number in range(old.stack_slots):
+            if old.slot(number).kinds != current.slot(number).kinds:
+                return False
+        numbers = sorted(stack)
+    precise = old.precise_slots
+    limit = current.stack_slots
     for number in numbers:
-        one, other = old.slot(number), current.slot(number)
-        if one is other and one.kinds[7] != SPILL:
+        slot = stack[number]
+        if slot.shape == ANYTHING:
+            # Data that may be anything: a privileged program may read anything there.
             continue
-        if exact != NOT_EXACT and one.kinds != other.kinds:
+        if number >= limit:
             return False
-        is_precise = bool(old.precise_slots >> number & 1)
-        if not _slot_safe(one, other, is_precise, number < current.stack_slots, ids, exact):
+        other = other_stack.get(number, EMPTY_SLOT)
+        if slot is other and slot.shape == NUMBER_SLOT and exact == NOT_EXACT and not precise >> number & 1:
+            continue
+        if not _slot_safe(slot, other, bool(precise >> number & 1), ids, exact):
             return False
     return True
 
 
-def _slot_safe(old: Slot, current: Slot, is_precise: bool, is_there: bool, ids: IdMap, exact: int) -> bool:
-    kinds = old.kinds
-    if kinds == ALL_INVALID:
-        return True
-    first = next((index for index in range(8) if kinds[index] not in (INVALID, MISC)), 8)
-    if first == 8:
-        # Only data that may be anything; a privileged program may read anything there.
-        return True
-    if not is_there:
-        return False
-    old_reg, reg = _as_number(old), _as_number(current)
-    if old_reg is not None and reg is not None:
-        return reg_safe(old_reg, reg, is_precise and old_reg is old.reg, ids, exact)
-    for index in range(first, 8):
-        kind, other = kinds[index], current.kinds[index]
-        if kind in (INVALID, MISC):
-            continue
-        if kind != other:
-            return False
+def _slot_safe(old: Slot, current: Slot, is_precise: bool, ids: IdMap, exact: int) -> bool:
+    """``old`` is not ANYTHING."""
+    if old.shape == NUMBER_SLOT and current.shape <= NUMBER_SLOT:
+        reg = current.reg if current.shape == NUMBER_SLOT else UNKNOWN_SCALAR
+        return reg_safe(old.reg, reg, is_precise, ids, exact)
+    kinds, others = old.kinds, current.kinds
+    if kinds != others:
+        for kind, other in zip(kinds, others, strict=True):
+            if kind != other and kind not in (INVALID, MISC):
+                return False
     if kinds[7] == SPILL:
         return reg_safe(old.reg, current.reg, is_precise, ids, exact)
     return True
-
-
-def _as_number(slot: Slot) -> Reg | None:
-    """What an 8-byte load of the slot gives, if that is a number. Source: scalar_reg_for_stack."""
-    if slot.kinds == ALL_SPILL and slot.reg.type == SCALAR:
-        return slot.reg
-    if all(kind in (MISC, INVALID) for kind in slot.kinds):
-        return UNKNOWN_SCALAR
-    return None

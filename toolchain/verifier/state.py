@@ -35,14 +35,33 @@ MAX_FRAMES = 8
 FP = 10
 
 
+ANYTHING, NUMBER_SLOT, POINTER_SLOT, MIXED = 0, 1, 2, 3
+"""Shapes of a slot: only unwritten bytes and data; a whole stored number; a whole stored pointer; all else."""
+
+_SHAPES: dict[bytes, int] = {}
+
+
+def _shape_of(kinds: bytes) -> int:
+    if kinds == ALL_SPILL:
+        shape = NUMBER_SLOT
+    else:
+        shape = MIXED if kinds.translate(None, bytes([INVALID, MISC])) else ANYTHING
+    _SHAPES[kinds] = shape
+    return shape
+
+
 class Slot:
     """An immutable stack slot. ``reg`` is the stored register where kinds[7] == SPILL, else UNINIT."""
 
-    __slots__ = ("kinds", "reg")
+    __slots__ = ("kinds", "reg", "shape")
 
     def __init__(self, kinds: bytes, reg: Reg = UNINIT) -> None:
         self.kinds = kinds
         self.reg = reg
+        shape = _SHAPES.get(kinds, -1)
+        if shape < 0:
+            shape = _shape_of(kinds)
+        self.shape = POINTER_SLOT if shape == NUMBER_SLOT and reg.type != SCALAR else shape
 
     @property
     def is_spilled_scalar(self) -> bool:
