@@ -301,6 +301,8 @@ def test_what_is_not_there(bpf_load, acc):
         assert bpf_load("map", "show", *words).status == 1
         assert bpf_load("prog", "show", *words).status == 1
     assert bpf_load("map", "show", acc, "surplus").status == 2
+    assert "hint: pinned under this name: tc/globals/acc" in bpf_load("map", "dump", "acc").err
+    assert "hint: 'bpf-load pin tree' lists the pins" in bpf_load("run", "nobody").err
 
 
 def test_a_name_that_several_maps_have(bpf_load, written):

@@ -42,6 +42,7 @@ def test_every_fault_of_a_run_is_shown_once():
 
 def test_a_rejection_shows_source_line_and_the_tail_of_the_log():
     log = "\n".join(f"{number}: (b7) r0 = {number}" for number in range(40))
+    log += "\nR0 invalid mem access 'scalar'\nprocessed 40 insns (limit 1000000)\n"
     place = InsnPlace("main", 5, "x.c:7", "return *p;")
     text = render.error_text(Rejected("R0 invalid mem access 'scalar'", place, log=log, rule="mem-type"))
     lines = text.splitlines()

@@ -9,6 +9,7 @@ The words key and value may be left out where key and value are one word each.
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, cast
@@ -17,7 +18,7 @@ from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
 from toolchain.isa.map_types import UpdateFlag
 from toolchain.loader.runtimes import relative_pin
 from toolchain.spec.maps import MAP_NAME_SIZE
-from toolchain.spec.runtime import MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
+from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
 
 _FLAGS = {"any": UpdateFlag.ANY, "noexist": UpdateFlag.NOEXIST, "exist": UpdateFlag.EXIST}
 
@@ -43,7 +44,7 @@ def take_reference(words: Sequence[str], what: str) -> tuple[Reference, tuple[st
 def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[MapHandle, MapInfo]:
     """The map that is meant; closed with ``stack``. Raises ToolchainError where it is none, or several."""
     if reference.kind == "pinned":
-        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, reference.text)))
+        handle = open_pin(runtime, reference.text, stack)
         info = handle.info()  # type: ignore[attr-defined]
         if not isinstance(info, MapInfo):
             raise ToolchainError("pinned here is no map but a program", PinPlace(reference.text))
@@ -59,7 +60,7 @@ def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[
 def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[ProgHandle, ProgInfo]:
     """The program that is meant; closed with ``stack``."""
     if reference.kind == "pinned":
-        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, reference.text)))
+        handle = open_pin(runtime, reference.text, stack)
         info = handle.info()  # type: ignore[attr-defined]
         if not isinstance(info, ProgInfo):
             raise ToolchainError("pinned here is no program but a map", PinPlace(reference.text))
@@ -70,6 +71,19 @@ def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tu
     named = [each for each in live_programs(runtime) if _is_name(reference.text, each.name)]
     found = stack.enter_context(runtime.prog_by_id(_only("program", reference.text, [each.id for each in named])))
     return found, found.info()
+
+
+def open_pin(runtime: Runtime, path: str, stack: ExitStack) -> Handle:
+    """What is pinned at ``path``; closed with ``stack``. Raises PinError, and hints at a pin of that name elsewhere."""
+    try:
+        return stack.enter_context(runtime.get(relative_pin(runtime.pin_root, path)))
+    except PinError as error:
+        if error.errno == errno.ENOENT and not error.hint and "/" not in path:
+            places = [each.path for each in runtime.pins() if each.path.endswith(f"/{path}")]
+            error.hint = (
+                f"pinned under this name: {', '.join(places[:5])}" if places else "'bpf-load pin tree' lists the pins"
+            )
+        raise
 
 
 def live_maps(runtime: Runtime) -> Iterator[MapInfo]:

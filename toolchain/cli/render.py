@@ -71,7 +71,10 @@ def _place_lines(where: Where | None) -> list[str]:
 
 
 def _rejection_lines(error: Rejected) -> list[str]:
+    """The end of the log, without its last words: the message, which stands above, and the figures."""
     lines = [line for line in error.log.splitlines() if line.strip()]
+    while lines and (lines[-1] == error.message or lines[-1].startswith("processed ")):
+        lines.pop()
     if not lines:
         return [f"  rule: {error.rule}"] if error.rule else []
     shown = lines[-LOG_TAIL:]

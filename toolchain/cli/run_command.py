@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolchain.cli.addressing import open_pin
 from toolchain.cli.common import Action, Command, Settings, binding_options, parse_prog_type, selection_options
 from toolchain.cli.map_changes import snapshot
 from toolchain.cli.run_report import RunReport, Subject
@@ -88,10 +89,8 @@ def _ethernet(path: str, packets: Iterator[Packet]) -> Iterator[Packet]:
 
 def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack: ExitStack) -> Subject:
     """A pin if it names one below the pin root, else an object file."""
-    from toolchain.loader.runtimes import relative_pin
-
     if not _is_object(runtime.pin_root, target):
-        handle = stack.enter_context(runtime.get(relative_pin(runtime.pin_root, target)))
+        handle = open_pin(runtime, target, stack)
         return _pinned_program(runtime, handle, target, stack)
     from toolchain.cli.load_command import load_options
     from toolchain.loader.objects import read_object

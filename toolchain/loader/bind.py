@@ -170,13 +170,14 @@ def _conflict(differences: list[Difference]) -> PinConflict:
     subject = f"map {names[0]} differs" if len(names) == 1 else f"{len(names)} maps differ"
     plural = "" if len(differences) == 1 else "s"
     path = differences[0][1]
-    return PinConflict(
-        f"{subject} from what is pinned, in {len(differences)} field{plural}",
-        PinPlace(path),
-        f"see it with 'bpf-load map show {path}'; use it as it is with --on-mismatch keep, put a new one in its place"
-        f" with --on-mismatch replace, or another pin with --map {names[0]}=PATH",
-        tuple(differences),
-    )
+    hint = f"use another pin with --map {names[0]}=PATH"
+    if all(row[2] != "kind" for row in differences):
+        hint = (
+            f"see it with 'bpf-load map show {path}'; use it as it is with --on-mismatch keep, put a new one in its"
+            f" place with --on-mismatch replace, or {hint}"
+        )
+    message = f"{subject} from what is pinned, in {len(differences)} field{plural}"
+    return PinConflict(message, PinPlace(path), hint, tuple(differences))
 
 
 def normalised(spec: MapSpec, machine: Machine) -> MapSpec:
