@@ -23,10 +23,13 @@ PSEUDO_BTF_ID, PSEUDO_FUNC = 3, 4
 
 
 class Code:
-    """One slot, decoded. ``cls`` is the low three bits of ``code``, ``op`` the high four, ``size`` the access width
-    in bytes."""
+    """One slot, decoded.
 
-    __slots__ = ("cls", "code", "dst", "imm", "off", "op", "size", "src")
+    ``cls`` is the low three bits of ``code``, ``op`` the high four, ``size`` the access width in bytes. ``touches`` is
+    the mask of registers of which a backward walk (precision.py) must want one to do anything here; -1: always.
+    """
+
+    __slots__ = ("cls", "code", "dst", "imm", "off", "op", "size", "src", "touches")
 
     def __init__(self, code: int, registers: int, off: int, imm: int) -> None:
         self.code = code
@@ -37,6 +40,17 @@ class Code:
         self.off = off
         self.imm = imm
         self.size = SIZE_OF[code & 0x18]
+        self.touches = self._touched()
+
+    def _touched(self) -> int:
+        cls, op = self.cls, self.op
+        if cls in (ALU, ALU64):
+            return 0 if op in (OP_END, OP_NEG) else 1 << self.dst
+        if cls in (LDX, ST) or (cls == STX and self.mode == MODE_MEM) or self.code == WIDE:
+            return 1 << self.dst
+        if cls in (JMP, JMP32) and op not in (OP_CALL, OP_EXIT):
+            return 1 << self.dst | 1 << self.src if self.code & 8 else 0
+        return 0 if self.code == 0 else -1
 
     @property
     def mode(self) -> int:

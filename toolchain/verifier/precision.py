@@ -62,6 +62,9 @@ _ARGUMENTS = 0b111110
 
 DONE, GO_ON, GIVE_UP = 0, 1, 2
 
+_ALWAYS = 1 << 63
+"""In `Code.touches` only where it is -1."""
+
 
 def push_history(env: Env, flags: int, linked: tuple[tuple[int, int, bool], ...] = ()) -> None:
     """Record the instruction being checked; once an instruction, later facts are added to its entry."""
@@ -166,7 +169,7 @@ def _walk_state(env: Env, state: State, last: int, following: int, bt: Backtrack
         entry = history[end - 1] if end and history[end - 1][0] == index else None
         if is_first:
             is_first = False
-        else:
+        elif entry is not None or tracing or code[index].touches & (bt.regs[bt.frame] | _ALWAYS):
             if tracing and code[index].code:
                 _trace_step(env, bt, index)
             if not _step_back(env, bt, code[index], index, following, entry):
