@@ -91,7 +91,7 @@ class Assembled:
 class Assembler:
     """The state of one pass. Directives (directives.py) work on it."""
 
-    def __init__(self, unit: Unit, options: AsmOptions, leb_sizes: list[int], want_rows: bool) -> None:
+    def __init__(self, unit: Unit, options: AsmOptions, leb_sizes: dict[int, int], want_rows: bool) -> None:
         self.unit = unit
         self.options = options
         self.encoder = Encoder(options)
@@ -107,7 +107,8 @@ class Assembler:
         self.constants: dict[str, Any] = dict(unit.constants)
         self.local_counts: dict[int, int] = {}
         self.leb_sizes = leb_sizes
-        self.leb_fixups: list[tuple[int, int, int, str, Any, int, int]] = []
+        self.leb_fixups: list[tuple[int, int, int, Fixup]] = []
+        self.leb_count = 0
         self.maps: list[MapRecord] = []
         self.functions: list[str] = []
         self.declared_functions: set[str] = set()
@@ -392,8 +393,9 @@ class Assembler:
 
     def _leb(self, key: str, bound: Any) -> None:
         bound = self.anchor(bound)
-        index = len(self.leb_fixups)
-        size = self.leb_sizes[index] if index < len(self.leb_sizes) else 0
+        index = self.leb_count
+        self.leb_count += 1
+        size = self.leb_sizes.get(index, 0)
         try:
             value = expressions.evaluate(bound, self.lookup_now)
             if isinstance(value, int) and not size:
@@ -402,7 +404,8 @@ class Assembler:
         except NotYet:
             pass
         size = size or 1
-        self.leb_fixups.append((self.current.index, self.current.size, size, key, bound, self.line, self.statement))
+        fixup = Fixup(self.current.size, key, bound, self.line, self.statement)
+        self.leb_fixups.append((index, self.current.index, size, fixup))
         self.current.append(bytes(size))
 
     def _directive(self, name: str, arguments: tuple[Any, ...]) -> None:
@@ -483,7 +486,7 @@ def assemble_unit(unit: Unit, options: AsmOptions, want_rows: bool = False) -> A
     """The object of a unit. Raises AsmError with every fault in ``faults``."""
     from toolchain.asm.resolve import finish, leb_sizes
 
-    sizes: list[int] = []
+    sizes: dict[int, int] = {}
     for _ in range(MAX_PASSES):
         state = Assembler(unit, options, sizes, want_rows)
         state.faults.extend(unit.faults)
@@ -493,7 +496,7 @@ def assemble_unit(unit: Unit, options: AsmOptions, want_rows: bool = False) -> A
         wanted = leb_sizes(state)
         if wanted == sizes or state.faults:
             break
-        sizes = [max(new, old) for new, old in zip(wanted, [*sizes, *[0] * len(wanted)], strict=False)]
+        sizes = {index: max(size, sizes.get(index, 0)) for index, size in wanted.items()}
     object_file = finish(state)
     if state.faults:
         state.faults.sort(key=_order)

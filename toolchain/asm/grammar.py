@@ -136,7 +136,7 @@ class _Planner(Transformer[Token, Any]):
     # ---- expressions
     def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
         """The rules of expressions are operators by name (expressions.py)."""
-        return [str(data), *children]
+        return [str(data), *(each for each in children if not isinstance(each, Token))]
 
     def compare(self, children: list[Any]) -> Any:
         left, operator, right = children
@@ -586,6 +586,10 @@ def _word_at(text: str, position: int) -> str:
 def describe_syntax(text: str, dialect: str, position: int, expected: frozenset[str]) -> Fault:
     """A fault for text that the grammar does not know, at ``position``."""
     word = _word_at(text, position)
+    if word == "%" and text[position + 1 : position + 2] in ("r", "w"):
+        word += _word_at(text, position + 1)
+        if word[2:].isdecimal():
+            return Fault(f"unknown register: {word} ({word[:2]}0..{word[:2]}10)", position, position + len(word))
     if not word:
         what = "statement ends too early"
     elif word == '"':

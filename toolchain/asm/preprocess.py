@@ -143,7 +143,8 @@ class _Pass:
                     if not is_live:
                         continue
                     if word in _OPENERS:
-                        index = self._block(word, part, lines, index)
+                        body, index = self._body(word, lines, index)
+                        self._block(word, part, body)
                     elif word in _ENDERS:
                         raise Fault(f"{word} without {'.macro' if _ENDERS[word] == '.endm' else '.rept'}", token=word)
                     else:
@@ -284,8 +285,9 @@ class _Pass:
         raise Fault(f"unknown condition: {word}", token=word)
 
     # ---- blocks
-    def _block(self, word: str, line: _Line, lines: list[_Line], index: int) -> int:
-        """Collects a block and does what it says; gives the index after its end."""
+    def _body(self, word: str, lines: list[_Line], index: int) -> tuple[list[_Line], int]:
+        """The lines of a block and the index after its end."""
+        start = index
         body: list[_Line] = []
         wanted = _OPENERS[word]
         depth = 1
@@ -296,12 +298,14 @@ class _Pass:
             elif _ENDERS.get(inner) == wanted:
                 depth -= 1
                 if depth == 0:
-                    break
+                    return body, index + 1
             body.append(lines[index])
             index += 1
-        if depth:
-            raise Fault(f"{word} without {wanted}", token=word)
-        index += 1
+        self._fault(lines[start - 1], Fault(f"{word} without {wanted}", token=word))
+        raise _Stop
+
+    def _block(self, word: str, line: _Line, body: list[_Line]) -> None:
+        """Does what a block says."""
         if word == ".macro":
             self._define(line, body)
         elif word == ".rept":
@@ -311,7 +315,6 @@ class _Pass:
             self._repeat(line, body, [{}] * min(count, MAX_EXPANDED + 1))
         else:
             self._iterate(word, line, body)
-        return index
 
     def _repeat(self, line: _Line, body: list[_Line], bindings: list[dict[str, str]]) -> None:
         if not body:

@@ -248,29 +248,30 @@ class _Resolver:
         data[offset : offset + 4] = (value & 0xFFFFFFFF).to_bytes(4, "little" if self.little else "big")
 
 
-def leb_sizes(state: Assembler) -> list[int]:
-    """The size that each .uleb128 laid out ahead of its labels needs; patches those that fit."""
+def leb_sizes(state: Assembler) -> dict[int, int]:
+    """The size that each .uleb128 laid out ahead of its labels needs, by its number in the file."""
     resolver = _Resolver(state)
-    sizes = []
-    for _, _, size, key, bound, line, statement in state.leb_fixups:
+    sizes = {}
+    for number, _, size, fixup in state.leb_fixups:
         try:
-            value = expressions.evaluate(bound, resolver.lookup)
+            value = expressions.evaluate(fixup.expression, resolver.lookup)
             if isinstance(value, Address):
                 raise Fault(f"a number is wanted here, and this is an address: {value.symbol}", token=value.symbol)
-            sizes.append(len(leb128(value, key == ".sleb128", size)))
+            sizes[number] = len(leb128(value, fixup.kind == ".sleb128", size))
         except Fault as fault:
-            state.fault(fault, line, statement)
-            sizes.append(size)
+            state.fault(fault, fixup.line, fixup.statement)
+            sizes[number] = size
     return sizes
 
 
 def _patch_lebs(state: Assembler, resolver: _Resolver, index: int, data: bytes) -> bytes:
     patched = bytearray(data)
-    for section, offset, size, key, bound, _, _ in state.leb_fixups:
+    for _, section, size, fixup in state.leb_fixups:
         if section == index:
-            value = expressions.evaluate(bound, resolver.lookup)
+            value = expressions.evaluate(fixup.expression, resolver.lookup)
             if isinstance(value, int):
-                patched[offset : offset + size] = leb128(value, key == ".sleb128", size)[:size]
+                number = leb128(value, fixup.kind == ".sleb128", size)
+                patched[fixup.offset : fixup.offset + size] = number[:size]
     return bytes(patched)
 
 
@@ -334,7 +335,8 @@ def _symbols(state: Assembler, resolver: _Resolver) -> list[Symbol]:
         try:
             symbol = _symbol(state, resolver, name)
         except Fault as fault:
-            state.fault(fault, state.symbols[name].size_line if name in state.symbols else -1)
+            if name in state.symbols:
+                state.fault(fault, state.symbols[name].size_line)
             continue
         if symbol is not None:
             (local if symbol.bind is SymbolBind.LOCAL else others).append(symbol)

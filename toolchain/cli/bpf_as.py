@@ -166,13 +166,13 @@ def _listing(unit: Unit, done: Assembled) -> str:
         origin = unit.origin(index)
         place = f"{origin.line:6}"
         if row is None or row.size == 0:
-            lines.append(f"{place} {'':51} {text}")
+            lines.append(f"{place} {'':52} {text}")
             continue
         section = sections[row.section]
         data = section.data[row.offset : row.offset + row.size] if section.data else b""
         for start in range(0, max(len(data), 1), 16):
             shown = f"{section.name[:12]:<12} {row.offset + start:06x} {data[start : start + 16].hex():<32}"
-            lines.append(f"{place} {shown[:51]:<51} {text}".rstrip() if start == 0 else f"{'':6} {shown}".rstrip())
+            lines.append(f"{place} {shown:<52} {text}".rstrip() if start == 0 else f"{'':6} {shown}".rstrip())
             if start >= 64:
                 lines.append(f"{'':6} ... {len(data)} bytes")
                 break
