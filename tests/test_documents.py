@@ -1,0 +1,67 @@
+"""What the README says is so: its commands and programs are run as they stand there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+BINARIES = Path(sys.executable).parent
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
+
+
+def run(*command: str, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def assembled() -> None:
+    run("make", "-s", "-C", "examples", "assembled", f"BPF_AS={BINARIES / 'bpf-as'}")
+
+
+def test_make_knows_the_commands_that_the_documents_name():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake ([a-z-]+)", README + (ROOT / "ARCHITECTURE.md").read_text()))
+    assert named and named <= targets
+
+
+@pytest.mark.usefixtures("assembled")
+def test_the_demo_prints_what_the_readme_shows():
+    output = run("sh", "examples/share.sh", BPF_LOAD=str(BINARIES / "bpf-load")).splitlines()
+    shown = next(text for _, text in BLOCKS if text.startswith("$ bpf-load load")).splitlines()
+    assert [line for line in shown if line != "..." and line not in output] == []
+    assert output[-1] == "equal"
+
+
+def test_the_assembly_of_the_readme_is_accepted(tmp_path):
+    source = tmp_path / "count.s"
+    source.write_text(next(text for _, text in BLOCKS if ".map acc" in text))
+    run(str(BINARIES / "bpf-as"), str(source))
+    assert "accept" in run(str(BINARIES / "bpf-load"), "--json", "verify", str(tmp_path / "count.o"))
+
+
+@pytest.mark.usefixtures("assembled")
+def test_the_python_of_the_readme_runs(tmp_path):
+    text = next(text for language, text in BLOCKS if language == "python")
+    check = "\nimport struct\nassert verdict == 0 and struct.unpack('=QQ', packets_and_bytes) == (1, 64)\n"
+    run(sys.executable, "-c", text + check, BPF_PIN_ROOT=str(tmp_path))
+
+
+def test_every_command_of_the_readme_exists():
+    known = run(str(BINARIES / "bpf-load"), "--help")
+    for command in re.findall(r"^bpf-load (\w+)", README, re.M):
+        assert re.search(rf"^  {command} ", known, re.M), command
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
