@@ -89,7 +89,7 @@ def _unary(env: Env, insn: Code) -> None:
     else:
         is_swapped = insn.is_reg or insn.cls == ALU64
         result = swap_bytes(reg.scalar, insn.imm, is_swapped)
-        env.regs[insn.dst] = reg if result is reg.scalar else number(result)
+        env.regs[insn.dst] = reg if insn.imm == 64 and not is_swapped else number(result)
 
 
 def _move(env: Env, insn: Code) -> None:

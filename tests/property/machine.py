@@ -1,0 +1,280 @@
+"""A machine that runs verified programs slowly and trusts nothing: the concrete side of the containment check.
+
+Every object has a part of the address space of its own, so that an address that strays by less than 2^39 bytes still
+belongs to no other object, and each access must lie inside of one. What the kernel leaves undefined is random:
+uninitialised stack and registers, fields of the context, results of helpers. It knows the helpers that
+tests/fuzz/programs.py uses.
+
+Source: RFC 9669 for the instructions; man 7 bpf-helpers for the helpers.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+
+from tests.verifier.scalar_cases import execute, holds, move, signed, swap
+from toolchain.isa.map_types import MapType
+from toolchain.isa.opcodes import Alu, Class, Jmp
+from toolchain.isa.program_types import ProgType
+from toolchain.spec.stages import LinkedProgram
+
+M64 = (1 << 64) - 1
+M32 = (1 << 32) - 1
+_START = 0xFFFF_8000 << 32
+_SPACING = 40
+STACK_SIZE = 512
+STEP_LIMIT = 20_000
+_SIZES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
+
+
+class Fault(Exception):
+    """The program did what a verified one never does."""
+
+
+class Memory:
+    """One object: ``kind`` is 'stack', 'value', 'packet', 'ctx' or 'map'; ``owner`` the map's index for values."""
+
+    def __init__(self, number: int, kind: str, data: bytearray, owner: int = -1) -> None:
+        self.base = _START + (number << _SPACING) + (1 << _SPACING - 1)
+        self.kind = kind
+        self.data = data
+        self.owner = owner
+        self.is_live = True
+
+
+class Activation:
+    """A function's frame: its stack, and where and with what registers its caller goes on."""
+
+    def __init__(self, stack: Memory, return_to: int, saved: list[int]) -> None:
+        self.stack = stack
+        self.return_to = return_to
+        self.saved = saved
+
+    @property
+    def top(self) -> int:
+        """r10."""
+        return self.stack.base + STACK_SIZE
+
+
+Watcher = Callable[["Machine"], None]
+
+
+class Machine:
+    """One run of a program on a random input. ``watcher`` is called before each instruction."""
+
+    def __init__(self, program: LinkedProgram, rng: random.Random, watcher: Watcher) -> None:
+        self.rng = rng
+        self.watcher = watcher
+        self.code = list(struct.iter_unpack("<BBhi", program.code))
+        self.prog_type = program.prog_type
+        self.objects: list[Memory] = []
+        self.maps = program.maps
+        self.map_handles = [self.make("map", bytearray(), index) for index in range(len(program.maps))]
+        self.values: list[dict[bytes, Memory]] = [self._fill_map(index) for index in range(len(program.maps))]
+        self.fields: dict[int, int] = {}
+        self.ctx = self.make("ctx", bytearray(256))
+        self.packet = self.make("packet", bytearray(rng.randbytes(rng.choice((0, 1, 13, 14, 20, 34, 40, 64, 300)))))
+        self.frames = [Activation(self._new_stack(), -1, [])]
+        self.regs = [rng.getrandbits(64) for _ in range(11)]
+        self.regs[1], self.regs[10] = self.ctx.base, self.frames[0].top
+        self.pc = 0
+
+    def make(self, kind: str, data: bytearray, owner: int = -1) -> Memory:
+        """A new object."""
+        self.objects.append(Memory(len(self.objects), kind, data, owner))
+        return self.objects[-1]
+
+    def _new_stack(self) -> Memory:
+        return self.make("stack", bytearray(self.rng.randbytes(STACK_SIZE)))
+
+    def _fill_map(self, index: int) -> dict[bytes, Memory]:
+        spec = self.maps[index]
+        is_array = spec.map_type == MapType.ARRAY
+        keys = range(spec.max_entries) if is_array else range(self.rng.randrange(3))
+
+        def make() -> Memory:
+            return self.make("value", bytearray(self._value(spec.value_size)), index)
+
+        return {key.to_bytes(spec.key_size, "little"): make() for key in keys}
+
+    def _value(self, size: int) -> bytes:
+        """Mostly small numbers and ends: what makes a difference."""
+        number = self.rng.choice((0, 1, 5, 8, 15, 39, 40, 47, 48, 255, M32, M64, 1 << 31, 1 << 63))
+        return self.rng.choice((number.to_bytes(8, "little") * (size // 8 + 1), self.rng.randbytes(size)))[:size]
+
+    def object_at(self, address: int) -> Memory | None:
+        """The object in whose part of the address space ``address`` lies."""
+        number = (address - _START) >> _SPACING
+        return self.objects[number] if 0 <= number < len(self.objects) else None
+
+    def place(self, address: int, size: int, what: str) -> tuple[Memory, int]:
+        """Where an access goes. Raises Fault where it leaves the object."""
+        found = self.object_at(address)
+        if found is None or not found.is_live or found.kind == "map":
+            raise Fault(f"{what} of {size} bytes at 0x{address:x}: nothing is there")
+        off = address - found.base
+        if found.kind != "ctx" and not 0 <= off <= len(found.data) - size:
+            raise Fault(f"{what} of {size} bytes at {off} of {found.kind} of {len(found.data)} bytes")
+        return found, off
+
+    def load(self, address: int, size: int) -> int:
+        found, off = self.place(address, size, "load")
+        if found.kind == "ctx":
+            return self._ctx_field(off, size)
+        return int.from_bytes(found.data[off : off + size], "little")
+
+    def store(self, address: int, size: int, number: int) -> None:
+        found, off = self.place(address, size, "store")
+        if found.kind == "ctx":
+            self.fields.pop(off & ~3, None)
+            return
+        if found.kind == "packet" and self.prog_type == ProgType.SOCKET_FILTER:
+            raise Fault("store to a packet that is read-only")
+        found.data[off : off + size] = (number & (1 << size * 8) - 1).to_bytes(size, "little")
+
+    def _ctx_field(self, off: int, size: int) -> int:
+        is_xdp = self.prog_type == ProgType.XDP
+        pointers = {0: 0, 4: len(self.packet.data), 8: 0} if is_xdp else {76: 0, 80: len(self.packet.data), 140: 0}
+        if off in pointers:
+            return self.packet.base + pointers[off]
+        if not is_xdp and off == 168:
+            return 0
+        if not is_xdp and off & ~3 == 0:
+            self.fields[0] = len(self.packet.data)
+        field = self.fields.setdefault(off & ~3, int.from_bytes(self._value(4), "little"))
+        if size == 8:
+            return field | self.fields.setdefault(off + 4, self.rng.getrandbits(32)) << 32
+        return field >> (off & 3) * 8 & (1 << size * 8) - 1
+
+    def run(self) -> int:
+        """Execute to the end; the return value. Raises Fault."""
+        for _ in range(STEP_LIMIT):
+            if not 0 <= self.pc < len(self.code):
+                raise Fault(f"execution leaves the program at {self.pc}")
+            self.watcher(self)
+            opcode, registers, off, imm = self.code[self.pc]
+            if opcode == 0x95 and len(self.frames) == 1:
+                return self.regs[0]
+            self.pc += 1
+            self.step(opcode, registers & 15, registers >> 4, off, imm)
+        raise Fault(f"no end after {STEP_LIMIT} instructions")
+
+    def step(self, opcode: int, dst: int, src: int, off: int, imm: int) -> None:
+        regs = self.regs
+        cls = opcode & 7
+        if cls in (Class.ALU, Class.ALU64):
+            regs[dst] = self._alu(opcode, regs[dst], regs[src] if opcode & 8 else imm, off, imm)
+        elif cls == Class.LDX:
+            size = _SIZES[opcode & 0x18]
+            number = self.load(regs[src] + off & M64, size)
+            regs[dst] = signed(number, size * 8) & M64 if opcode & 0xE0 == 0x80 else number
+        elif cls == Class.ST:
+            self.store(regs[dst] + off & M64, _SIZES[opcode & 0x18], imm & M64)
+        elif cls == Class.STX and opcode & 0xE0 == 0xC0:
+            self._atomic(regs[dst] + off & M64, _SIZES[opcode & 0x18], src, imm)
+        elif cls == Class.STX:
+            self.store(regs[dst] + off & M64, _SIZES[opcode & 0x18], regs[src])
+        elif opcode == 0x18:
+            regs[dst] = self._wide(src, imm)
+            self.pc += 1
+        elif cls in (Class.JMP, Class.JMP32):
+            self._jump(opcode, dst, src, off, imm)
+        else:
+            raise Fault(f"opcode {opcode:02x} is not known here")
+
+    @staticmethod
+    def _alu(opcode: int, number: int, operand: int, off: int, imm: int) -> int:
+        op, is64 = Alu(opcode & 0xF0), opcode & 7 == Class.ALU64
+        if op == Alu.MOV:
+            return move(is64, operand & M64, off)
+        if op == Alu.END:
+            return swap(number, imm, is64 or bool(opcode & 8))
+        if off == 1:
+            return _signed_division(op, 64 if is64 else 32, number, operand)
+        return execute(op, is64, number, operand & M64)
+
+    def _wide(self, kind: int, imm: int) -> int:
+        high = self.code[self.pc][3]
+        if kind == 5:
+            return self.map_handles[imm].base
+        if kind == 6:
+            spec = self.maps[imm]
+            return self.values[imm][bytes(spec.key_size)].base + (high & M32)
+        return (high & M32) << 32 | imm & M32
+
+    def _atomic(self, address: int, size: int, src: int, imm: int) -> None:
+        regs, bits = self.regs, size * 8
+        width = (1 << bits) - 1
+        old, operand = self.load(address, size), regs[src] & width
+        if imm == 0xF1:
+            self.store(address, size, operand if old == regs[0] & width else old)
+            regs[0] = old
+            return
+        kind = imm & 0xF0
+        new = {0x00: old + operand, 0x40: old | operand, 0x50: old & operand, 0xA0: old ^ operand, 0xE0: operand}[kind]
+        self.store(address, size, new)
+        if imm & 1:
+            regs[src] = old
+
+    def _jump(self, opcode: int, dst: int, src: int, off: int, imm: int) -> None:
+        regs = self.regs
+        if opcode == 0x95:
+            frame = self.frames.pop()
+            frame.stack.is_live = False
+            regs[6:11] = frame.saved
+            for number in range(1, 6):
+                regs[number] = self.rng.getrandbits(64)
+            self.pc = frame.return_to
+        elif opcode == 0x85 and src == 1:
+            self.frames.append(Activation(self._new_stack(), self.pc, regs[6:11]))
+            regs[6:11] = [self.rng.getrandbits(64) for _ in range(4)] + [self.frames[-1].top]
+            self.pc += imm
+        elif opcode == 0x85:
+            regs[0] = self._helper(imm) & M64
+            for number in range(1, 6):
+                regs[number] = self.rng.getrandbits(64)
+        elif opcode & 0xF0 == Jmp.JA:
+            self.pc += off if opcode & 7 == Class.JMP else imm
+        elif holds(Jmp(opcode & 0xF0), opcode & 7 == Class.JMP, regs[dst], (regs[src] if opcode & 8 else imm) & M64):
+            self.pc += off
+
+    def _helper(self, number: int) -> int:
+        r1, r2, r3, r4 = self.regs[1:5]
+        if number == 1:
+            index = next(index for index, handle in enumerate(self.map_handles) if handle.base == r1)
+            size = self.maps[index].key_size
+            key = b"".join(self.load(r2 + at & M64, 1).to_bytes(1, "little") for at in range(size))
+            found = self.values[index].get(key)
+            return found.base if found else 0
+        if number in (5, 7):
+            size = 8 if number == 5 else 4
+            return int.from_bytes(self._value(size), "little")
+        if number == 8:
+            return 0
+        if number == 26:
+            return self._load_bytes(r2 & M32, r3, r4 & M32)
+        if number == 39:
+            old, self.packet.is_live = self.packet, False
+            self.packet = self.make("packet", bytearray(old.data))
+            return self.rng.choice((0, -12))
+        raise Fault(f"helper {number} is not known here")
+
+    def _load_bytes(self, off: int, to: int, size: int) -> int:
+        found, at = self.place(to, size, "store")
+        if not size or found.kind not in ("stack", "value"):
+            raise Fault(f"skb_load_bytes of {size} bytes to {found.kind}")
+        is_inside = off + size <= len(self.packet.data)
+        found.data[at : at + size] = self.packet.data[off : off + size] if is_inside else bytes(size)
+        return 0 if is_inside else -14
+
+
+def _signed_division(op: Alu, bits: int, number: int, operand: int) -> int:
+    """Division towards zero; by zero gives 0, and the remainder leaves the number."""
+    a, b = signed(number, bits), signed(operand, bits)
+    width = (1 << bits) - 1
+    if not b:
+        return 0 if op == Alu.DIV else number & width
+    quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    return (quotient if op == Alu.DIV else a - quotient * b) & width

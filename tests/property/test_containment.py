@@ -1,0 +1,30 @@
+"""Random programs that the verifier accepts, run on random inputs: nothing happens that it did not foresee."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.property.containment import accepted, check_run, check_states, observe, program_of
+
+PROGRAMS = 40
+"""For each of five seeds; about a third of them are accepted."""
+
+
+@pytest.mark.parametrize("first", range(0, 5000, 1000))
+def test_runs_are_contained(first: int) -> None:
+    judged = checked = 0
+    for seed in range(first, first + PROGRAMS):
+        program = program_of(seed)
+        verified = accepted(program)
+        if verified is None:
+            continue
+        judged += 1
+        rng = random.Random(seed)
+        check_run(verified, rng)
+        seen = observe(program)
+        if seen is not None:
+            checked += check_states(program, seen, rng)
+    assert judged >= 5
+    assert checked > 200
