@@ -81,6 +81,32 @@ def test_aliases_and_labels_are_not_functions() -> None:
     assert extents(spec_of((code("tc", EXIT * 2),), symbols)) == [("shown", 0, 2, Linkage.GLOBAL)]
 
 
+def test_called_labels_are_functions() -> None:
+    """As GNU as writes a call of a local label: the section's symbol, the offset in imm."""
+    call = Relocation(0, 10, 0)
+    data = b"\x85\x10\0\0" + struct.pack("<i", 16 // 8 - 1) + EXIT
+    symbols = (
+        Symbol("", 0, type=SymbolType.SECTION),
+        Symbol("start", 0, 0),
+        Symbol("label", 0, 16),
+        Symbol("in", 0, 24),
+    )
+    spec = spec_of((code(".text", EXIT * 4), code("xdp", data, call)), (*symbols, func("main", 1)))
+    assert extents(spec) == [
+        ("start", 0, 2, Linkage.STATIC),
+        ("label", 16, 2, Linkage.STATIC),
+        ("main", 0, 2, Linkage.GLOBAL),
+    ]
+    assert spec.function("main").references == (Reference(0, ReferenceKind.CALL, "label"),)
+
+
+def test_call_by_name_whatever_imm_says() -> None:
+    """GNU as 2.40 leaves 55 in a call of a global function at byte 56."""
+    data = b"\x85\x10\0\0" + struct.pack("<i", 55) + EXIT * 6
+    spec = spec_of((code("xdp", data + EXIT, Relocation(0, 10, 1)),), (func("main", 0, 0, 56), func("sub", 0, 56, 8)))
+    assert spec.function("main").references == (Reference(0, ReferenceKind.CALL, "sub"),)
+
+
 def test_static_functions_of_one_name() -> None:
     sections = (code("tc", EXIT * 2), code("xdp", EXIT * 2))
     symbols = (

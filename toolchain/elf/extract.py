@@ -104,7 +104,8 @@ def _functions(scope: Scope, extents: list[Extent], names: list[str], resolver: 
             end += 1
         section = scope.sections[number]
         group = extents[index:end]
-        for name, extent, references in zip(names[index:end], group, resolver.of_code(number, group), strict=True):
+        found = resolver.of_code(number, [(extent.start, extent.end) for extent in group])
+        for name, extent, references in zip(names[index:end], group, found, strict=True):
             insns = decode(section.data[extent.start : extent.end], scope.file.endian)
             where = scope.place(section.name, extent.start)
             functions.append(FunctionSpec(name, section.name, extent.start, insns, references, extent.linkage, where))

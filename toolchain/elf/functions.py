@@ -11,6 +11,8 @@ Rules, each for objects that exist:
   section is one function, named by a local symbol at its start or by the section.
 - Without a size a function ends where the next begins. Bytes that no function covers are a static function of their
   own, so that every call by offset finds its callee.
+- In code whose symbols have no size, a place that a relocation calls begins a function too (hand-written assembly calls
+  labels); a local symbol there names it.
 - Several symbols at one place are one function: the first global one names it.
 - Global functions outside .text are programs. In .text they are only if the object has code nowhere else. A section
   whose functions are all local counts its first one as a program (hand-written assembly without .globl).
@@ -22,8 +24,10 @@ Complexity: linear in symbols and code, but for sorting symbols.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from toolchain.elf.references import called_places
 from toolchain.elf.scope import Scope, is_hidden
 from toolchain.isa.codec import SLOT_SIZE
 from toolchain.spec.objects import Linkage, ProgramSpec, Symbol, SymbolBind, SymbolType
@@ -39,7 +43,8 @@ _LINKAGE = {
 
 class Extent(NamedTuple):
     """A function's place: bytes ``start`` to ``end`` of section ``section``. ``symbol`` is its name before it was made
-    unique, '' where none names it. ``is_exported`` says that its symbol is not local, hidden or not."""
+    unique, '' where none names it. ``is_exported`` says that its symbol is not local, hidden or not; ``is_sized`` that
+    the symbol says where it ends."""
 
     section: int
     start: int
@@ -47,6 +52,7 @@ class Extent(NamedTuple):
     symbol: str
     linkage: Linkage
     is_exported: bool
+    is_sized: bool = False
 
 
 def find_functions(scope: Scope) -> list[Extent]:
@@ -59,7 +65,29 @@ def find_functions(scope: Scope) -> list[Extent]:
             message = f"code of a broken size: {section.size} bytes (a multiple of {SLOT_SIZE})"
             raise scope.fault(section.name, message)
         extents += _split(scope, number)
-    return extents
+    return _split_where_called(scope, extents)
+
+
+def _split_where_called(scope: Scope, extents: list[Extent]) -> list[Extent]:
+    """The same extents, those without a size cut where a relocation calls into them."""
+    if all(extent.is_sized for extent in extents):
+        return extents
+    places = sorted(called_places(scope))
+    if not places:
+        return extents
+    cut: list[Extent] = []
+    for extent in extents:
+        first = bisect_right(places, (extent.section, extent.start))
+        inside = places[first : bisect_left(places, (extent.section, extent.end))]
+        if extent.is_sized or not inside:
+            cut.append(extent)
+            continue
+        starts = [extent.start, *(offset for _, offset in inside)]
+        labels = {symbol.value: symbol.name for symbol in scope.symbols_of[extent.section]}
+        cut.append(extent._replace(end=starts[1]))
+        for start, end in zip(starts[1:], [*starts[2:], extent.end], strict=True):
+            cut.append(Extent(extent.section, start, end, labels.get(start, ""), Linkage.STATIC, False))
+    return cut
 
 
 def _split(scope: Scope, number: int) -> list[Extent]:
@@ -84,7 +112,8 @@ def _split(scope: Scope, number: int) -> list[Extent]:
             message = f"function {symbol.name} reaches into what follows: it ends at {end} (at most {limit})"
             raise scope.fault(section.name, message, start)
         linkage = Linkage.STATIC if is_hidden(symbol) else _LINKAGE[symbol.bind]
-        extents.append(Extent(number, start, end, symbol.name, linkage, symbol.bind is not SymbolBind.LOCAL))
+        is_exported = symbol.bind is not SymbolBind.LOCAL
+        extents.append(Extent(number, start, end, symbol.name, linkage, is_exported, bool(symbol.size)))
         position = end
     if position < section.size:
         extents.append(Extent(number, position, section.size, "", Linkage.STATIC, False))

@@ -11,7 +11,8 @@ The instruction and the symbol decide, not the relocation's number (old compiler
     ld_imm64      any other section         DATA            that section, byte symbol + imm
 
 A symbol may be the section's own (value 0): then imm holds the whole offset. Compilers write imm = -1 into a call by
-name, so one formula serves both. SHT_RELA's addend is added to imm.
+name, so one formula serves both; where it gives no function, the symbol itself is called (GNU as 2.40 leaves other
+numbers in imm). SHT_RELA's addend is added to imm.
 
 Source: LLVM 19 BPFAsmBackend/BPFELFObjectWriter; Linux 6.12 Documentation/bpf/llvm_reloc.rst; libbpf 1.7 libbpf.c
 (bpf_program__record_reloc) for what each loader accepts.
@@ -19,8 +20,10 @@ Source: LLVM 19 BPFAsmBackend/BPFELFObjectWriter; Linux 6.12 Documentation/bpf/l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from toolchain.elf import layout
-from toolchain.elf.functions import Extent
 from toolchain.elf.scope import Scope
 from toolchain.errors import ObjectError
 from toolchain.isa.codec import SLOT_SIZE
@@ -34,7 +37,29 @@ from toolchain.spec.objects import (
     Section,
     Symbol,
     SymbolBind,
+    SymbolType,
 )
+
+
+def called_places(scope: Scope) -> set[tuple[int, int]]:
+    """(section, byte offset) of everything in code that a relocation of code calls or takes the address of."""
+    places: set[tuple[int, int]] = set()
+    order: Literal["little", "big"] = "little" if scope.file.endian == "little" else "big"
+    for number, section in enumerate(scope.sections):
+        if not section.relocations or not scope.is_code(number):
+            continue
+        for relocation in section.relocations:
+            offset = relocation.offset
+            symbol = scope.symbols[relocation.symbol] if relocation.symbol >= 0 else None
+            if symbol is None or not 0 <= symbol.section < len(scope.sections) or offset + SLOT_SIZE > section.size:
+                continue
+            opcode = section.data[offset]
+            addend = int.from_bytes(section.data[offset + 4 : offset + 8], order, signed=True)
+            addend += relocation.addend or 0
+            target = symbol.value + (SLOT_SIZE * (addend + 1) if opcode == CALL else addend)
+            if opcode in (CALL, LDDW) and target % SLOT_SIZE == 0 and scope.is_code(symbol.section):
+                places.add((symbol.section, target))
+    return places
 
 
 class Resolver:
@@ -55,8 +80,8 @@ class Resolver:
         self.names = names
         self.used_externs: dict[str, Symbol] = {}
 
-    def of_code(self, number: int, extents: list[Extent]) -> list[tuple[Reference, ...]]:
-        """The references of each function of a section, in slot order; ``extents`` are sorted by start."""
+    def of_code(self, number: int, extents: Sequence[tuple[int, int]]) -> list[tuple[Reference, ...]]:
+        """The references of each function of a section, in slot order; ``extents`` are (start, end), sorted."""
         section = self.scope.sections[number]
         found: list[list[Reference]] = [[] for _ in extents]
         index = 0
@@ -66,9 +91,9 @@ class Resolver:
             offset = relocation.offset
             if offset % SLOT_SIZE or offset + SLOT_SIZE > section.size:
                 raise self.fault(section, f"relocation out of place: {offset} (a slot below {section.size})", offset)
-            while offset >= extents[index].end:
+            while offset >= extents[index][1]:
                 index += 1
-            slot = (offset - extents[index].start) // SLOT_SIZE
+            slot = (offset - extents[index][0]) // SLOT_SIZE
             found[index].append(self._of_insn(section, relocation, slot))
         return [tuple(each) for each in found]
 
@@ -93,8 +118,8 @@ class Resolver:
     def _addend(self, section: Section, relocation: Relocation, offset: int, size: int) -> int:
         """The number in place and SHT_RELA's own."""
         field = section.data[offset : offset + size]
-        byteorder = "little" if self.scope.file.endian == "little" else "big"
-        return int.from_bytes(field, byteorder, signed=True) + (relocation.addend or 0)  # type: ignore[arg-type]
+        order: Literal["little", "big"] = "little" if self.scope.file.endian == "little" else "big"
+        return int.from_bytes(field, order, signed=True) + (relocation.addend or 0)
 
     def _symbol(self, section: Section, relocation: Relocation) -> Symbol:
         if relocation.symbol < 0:
@@ -115,6 +140,8 @@ class Resolver:
             return self._of_extern(symbol, slot, ReferenceKind.EXTERN_CALL, 0)
         target = symbol.value + SLOT_SIZE * (addend + 1)
         name = self.functions.get((symbol.section, target))
+        if name is None and symbol.type is not SymbolType.SECTION:
+            name = self.functions.get((symbol.section, symbol.value))
         if name is None:
             place = self._describe(symbol, target)
             raise self.fault(section, f"call of something that is no function: {place}", offset)
