@@ -1,4 +1,4 @@
-"""Fixtures for all tests; being here also lets every test import the helpers of this directory."""
+"""Fixtures for all tests."""
 
 import os
 import tempfile

@@ -262,20 +262,15 @@ runtime.close()
 def test_processes_that_start_together_end_with_one_map(pin_root, tmp_path):
     path = tmp_path / "a.o"
     path.write_bytes(counter())
-    for turn in range(3):
-        command = [sys.executable, "-c", SCRIPT, pin_root, str(path)]
-        children = [
-            subprocess.Popen([*command, f"p{turn}x{number}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for number in range(4)
-        ]
-        outcomes = [child.communicate(timeout=60) for child in children]
-        assert [error for _, error in outcomes] == [""] * 4
-        assert len({out for out, _ in outcomes}) == 1
-        runtime = UserRuntime(pin_root)
-        assert len(tree(runtime)) == 5
-        for each in tree(runtime):
-            runtime.unpin(each)
-        runtime.close()
+    command = [sys.executable, "-c", SCRIPT, pin_root, str(path)]
+    children = [
+        subprocess.Popen([*command, f"p{number}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for number in range(4)
+    ]
+    outcomes = [child.communicate(timeout=60) for child in children]
+    assert [error for _, error in outcomes] == [""] * 4
+    assert len({out for out, _ in outcomes}) == 1
+    assert len(tree(UserRuntime(pin_root))) == 5
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
