@@ -7,13 +7,11 @@ otherwise, and are skipped with the version they have.
 from __future__ import annotations
 
 import os
-import platform
-import re
 
 import pytest
 
 from tests.kernel import oracle
-from tests.kernel.scalar_programs import compared, differences, generate
+from tests.kernel.scalar_programs import compared, differences, generate, why_not_comparable
 
 pytestmark = pytest.mark.kernel
 
@@ -21,18 +19,9 @@ PROGRAMS = 120
 """Seeds 0..119, 60 steps each: about 80,000 numbers compared."""
 
 
-def _skip_reason() -> str:
-    if reason := oracle.why_unavailable():
-        return reason
-    version = tuple(int(part) for part in re.findall(r"\d+", platform.release())[:3])
-    return (
-        "" if (6, 18, 44) <= version < (6, 19) else f"states are those of Linux 6.18.44, this is {platform.release()}"
-    )
-
-
 @pytest.mark.parametrize("first", range(0, PROGRAMS, 20))
 def test_states_equal_the_kernels(first: int) -> None:
-    if reason := _skip_reason():
+    if reason := why_not_comparable():
         pytest.skip(reason)
     shown = 0
     for seed in range(first, first + 20):

@@ -67,11 +67,26 @@ def test_sync_of_every_small_range_around_the_edges() -> None:
 def test_an_only_common_number_is_a_constant() -> None:
     multiple_of_8 = Scalar(0, M64 & ~7, S64_MIN, S64_MAX, 1, 15, S32_MIN, S32_MAX, 0, M32)
     assert resync(multiple_of_8) == const(8)
+    at_the_end = Scalar(0, M64 & ~7, S64_MIN, S64_MAX, 1, 8, S32_MIN, S32_MAX, 0, M32)
+    assert resync(at_the_end) == const(8)
+    at_the_start = Scalar(0, M64 & ~7, S64_MIN, S64_MAX, 8, 15, S32_MIN, S32_MAX, 0, M32)
+    assert resync(at_the_start) == const(8)
+    two = Scalar(0, M64 & ~7, S64_MIN, S64_MAX, 1, 16, S32_MIN, S32_MAX, 0, M32)
+    assert not resync(two).is_const
 
 
 def test_signed_range_beside_zero_follows_the_unsigned_one() -> None:
-    assert from_bounds(smin=-5, smax=10, umax=100).umax == 10
-    assert from_bounds(smin=-5, smax=10, umin=11).smax == -1
+    low = from_bounds(smin=-5, smax=10, umin=2, umax=100)
+    assert (low.smin, low.smax, low.umin, low.umax) == (2, 10, 2, 10)
+    high = from_bounds(smin=-5, smax=10, umin=11, umax=M64 - 1)
+    assert (high.smin, high.smax, high.umin, high.umax) == (-5, -2, M64 - 4, M64 - 1)
+
+
+def test_a_cut_keeps_the_range_if_nothing_above_it_changes() -> None:
+    cut = truncate_to_size(from_bounds(umin=0x102, umax=0x1FE), 1)
+    assert (cut.umin, cut.umax) == (2, 0xFE)
+    cut = truncate_to_size(from_bounds(umin=0x102, umax=0x2FE), 1)
+    assert (cut.umin, cut.umax) == (0, 0xFF)
 
 
 def test_inclusion() -> None:
@@ -85,6 +100,26 @@ def test_inclusion() -> None:
     for first, second in combinations([UNKNOWN, byte, const(3), from_bounds(umin=1, umax=9)], 2):
         if first.includes(second) and second.includes(first):
             assert first == second
+
+
+FIELDS = ("value", "mask", "smin", "smax", "umin", "umax", "s32_min", "s32_max", "u32_min", "u32_max")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_view_counts(field: str) -> None:
+    views = dict(zip(FIELDS, (0x100, 0xFF, 0x110, 0x1F0, 0x110, 0x1F0, 0x110, 0x1F0, 0x110, 0x1F0), strict=True))
+    one = Scalar(**views)
+    wider = {**views, field: 0x1FF if field == "mask" else views[field] + (-1 if field.endswith("min") else 1)}
+    other = Scalar(**wider)
+    assert one != other
+    assert one == Scalar(**views)
+    if field != "value":
+        assert not one.includes(other)
+        assert other.includes(one) or field == "mask"
+    assert one.contains(0x110)
+    assert not one.contains(0x10F)
+    assert not one.contains(0x1F1)
+    assert not one.contains(0x1_0000_0110)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])

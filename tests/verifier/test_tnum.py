@@ -106,6 +106,13 @@ def test_step_counts_through_the_members() -> None:
     assert tnum.step(1, M64 ^ 1, M64 - 2) == M64
 
 
+def test_constants() -> None:
+    assert tnum.const(5) == (5, 0)
+    assert tnum.const(-1) == (M64, 0)
+    assert tnum.contains(*tnum.const(5), 5)
+    assert not tnum.contains(*tnum.const(5), 4)
+
+
 def test_widths_and_text() -> None:
     assert tnum.cast(0x1234, 0xFF0000, 2) == (0x1234, 0)
     assert tnum.swap_bytes(0x1122_3344, 0x0F, 4) == (0x4433_2211, 0x0F00_0000)
