@@ -167,8 +167,11 @@ def test_weak_and_strong_externs():
         linked(CALL_UNRESOLVED, Reference(0, ReferenceKind.EXTERN_CALL, "nowhere"))
     with pytest.raises(LinkError, match="undefined symbol: nowhere"):
         linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "nowhere"))
-    with pytest.raises(Unsupported, match="kernel function kfunc"):
-        linked(CALL_UNRESOLVED, Reference(0, ReferenceKind.EXTERN_CALL, "kfunc"))
+    for is_weak in (True, False):
+        with pytest.raises(Unsupported, match="kernel function kfunc"):
+            linked(CALL_UNRESOLVED, Reference(0, ReferenceKind.EXTERN_CALL, "kfunc", is_weak=is_weak))
+        with pytest.raises(Unsupported, match="kernel variable kfunc"):
+            linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "kfunc", is_weak=is_weak))
     with pytest.raises(Unsupported, match="kernel configuration variable CONFIG_HZ"):
         linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "CONFIG_HZ", is_weak=True))
 

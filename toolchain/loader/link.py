@@ -12,8 +12,9 @@ Functions are laid out in the order in which calls first reach them, depth first
 bpf_object__reloc_code): so slot numbers in a verifier's log are the same as with other loaders. Functions and maps
 that the program does not reach are left out.
 
-What is absent: a weak extern variable has address 0, and a call of a weak extern function becomes a call of a helper
-that no runtime has, which is harmless where the program guards it. A strong one is a LinkError that names it.
+What is absent: a weak symbol that nobody defines has address 0, and a call of one becomes a call of a helper that no
+runtime has, which is harmless where the program guards it. A strong one is a LinkError that names it. Functions and
+variables of a kernel (.ksyms), weak or not, are Unsupported: a verdict without them would not be the kernel's.
 
 Pure: no file, no clock. Complexity: linear in the instructions reached.
 """
@@ -246,10 +247,10 @@ class _Linker:
     def _extern_call(self, insn: Insn, reference: Reference, where: Where) -> Insn:
         if insn.opcode != CALL:
             raise LinkError(f"relocation of a call on another instruction: opcode 0x{insn.opcode:02x}", where)
-        if reference.is_weak:
-            return insn._replace(src=CallSrc.HELPER, off=0, imm=POISON_CALL)
         if self._extern_section(reference.target) == ".ksyms":
             raise Unsupported(f"kernel function {reference.target}", where)
+        if reference.is_weak:
+            return insn._replace(src=CallSrc.HELPER, off=0, imm=POISON_CALL)
         raise LinkError(f"undefined function: {reference.target}", where)
 
     def _check_extern_data(self, reference: Reference, where: Where) -> None:
@@ -257,11 +258,10 @@ class _Linker:
         section = self._extern_section(reference.target)
         if section == ".kconfig":
             raise Unsupported(f"kernel configuration variable {reference.target}", where)
-        if reference.is_weak:
-            return
         if section == ".ksyms":
             raise Unsupported(f"kernel variable {reference.target}", where)
-        raise LinkError(f"undefined symbol: {reference.target}", where)
+        if not reference.is_weak:
+            raise LinkError(f"undefined symbol: {reference.target}", where)
 
     def _extern_section(self, name: str) -> str:
         return next((each.section for each in self.obj.externs if each.name == name), "")
