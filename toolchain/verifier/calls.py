@@ -32,7 +32,7 @@ from toolchain.isa.helpers import (
 )
 from toolchain.isa.map_types import MapType
 from toolchain.verifier import memory, progtypes
-from toolchain.verifier.env import Env
+from toolchain.verifier.env import ALL_CHANGED, Env
 from toolchain.verifier.insns import Code, helper_name
 from toolchain.verifier.klog import PathLog, state_text
 from toolchain.verifier.liveness import StackLiveness
@@ -536,6 +536,7 @@ def call_function(env: Env, live: StackLiveness, log: PathLog, insn: Code) -> No
     live.frames_changed()
     env.insn = target
     if env.is_tracing:
+        env.scratched_regs = env.scratched_slots = ALL_CHANGED
         env.trace("caller:\n" + state_text(env, caller, True, state.refs))
         env.trace("callee:\n" + state_text(env, callee, True, state.refs))
 

@@ -17,7 +17,7 @@ import errno
 from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier import calls, cfg, precheck, progtypes
 from toolchain.verifier.alu import check_alu
-from toolchain.verifier.env import LOG_STATE, Env
+from toolchain.verifier.env import ALL_CHANGED, LOG_STATE, Env
 from toolchain.verifier.insns import (
     ALU,
     ALU64,
@@ -66,7 +66,6 @@ from toolchain.verifier.regtypes import (
 from toolchain.verifier.state import MAX_FRAMES, MAX_STACK, Frame, State
 
 _RMW = frozenset({0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, XCHG, CMPXCHG})
-_ALL_CHANGED = (1 << 64) - 1
 
 
 class Engine:
@@ -103,7 +102,7 @@ class Engine:
         env.insn, env.prev_insn = 0, -1
         env.is_walking = True
         if env.is_tracing:
-            env.scratched_regs = env.scratched_slots = _ALL_CHANGED
+            env.scratched_regs = env.scratched_slots = ALL_CHANGED
         self._walk()
         if not env.log.level & LOG_STATE:
             env.log.cut(0)
@@ -166,7 +165,7 @@ class Engine:
         """Finish this path and take up the last one put aside; False when there is none."""
         env = self.env
         if env.is_tracing:
-            env.scratched_regs = env.scratched_slots = _ALL_CHANGED
+            env.scratched_regs = env.scratched_slots = ALL_CHANGED
         self.live.path_ended()
         self.pruner.path_ended()
         if not env.pending:

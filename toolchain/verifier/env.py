@@ -33,6 +33,9 @@ LOG_LIMIT = 16 << 20
 
 LOG_PATH, LOG_STATE, LOG_STATS = 1, 2, 4
 
+ALL_CHANGED = (1 << 64) - 1
+"""As a mask of registers or slots that the log has not shown: all of them."""
+
 
 class Refusal(Exception):
     """The program is refused; the reason is the log's last line."""

@@ -196,9 +196,10 @@ class Pruner:
             edge = current.copy()
             edge.insn = env.insn
             edge.equal_state = old
-            visit = self._visit_of(old)
-            if visit is not None:
-                visit.backedges.append(edge)
+            key = self._visit_key(old)
+            if key is not None and key in self._visits:
+                self._visits[key].backedges.append(edge)
+                self._trace_loop("backedge", key)
 
     def path_ended(self) -> None:
         """The current path is done: its stored states have one continuation less."""
@@ -261,11 +262,14 @@ class Pruner:
             visit = self._visits[key] = LoopVisit()
         if visit.entry is None:
             visit.entry = state
+            self._trace_loop("enter", key)
 
     def _exit_loop(self, state: State) -> None:
-        visit = self._visit_of(state)
-        if visit is None or visit.entry is not state:
+        key = self._visit_key(state)
+        visit = None if key is None else self._visits.get(key)
+        if key is None or visit is None or visit.entry is not state:
             return
+        self._trace_loop("exit", key)
         rounds = 0
         changed = True
         while changed and visit.backedges:
@@ -280,6 +284,10 @@ class Pruner:
                     changed |= self._propagate(edge.equal_state, edge)
         visit.entry = None
         visit.backedges = []
+
+    def _trace_loop(self, what: str, key: tuple[tuple[int, ...], int]) -> None:
+        if self.env.log.level & LOG_STATE:
+            self.env.trace(f"SCC {what} ({','.join(str(part) for part in (*key[0], key[1]))})\n")
 
     def _loops_forever(self, old: State, current: State) -> bool:
         if len(old.frames) != len(current.frames):
