@@ -144,6 +144,8 @@ static enum vm_status begin_xdp(struct vm_state *state, const struct vm_run *run
             ctx_set32(state, XDP_INGRESS_IFINDEX, ifindex);
         ctx_set32(state, XDP_RX_QUEUE_INDEX, load32(run->ctx + XDP_RX_QUEUE_INDEX));
     }
+    /* What a program finds where it grows its packet must not be another packet's. */
+    memset(state->room, 0, HEADROOM);
     /* Meta data comes out of the headroom, so that the packet itself stays where it is. */
     memmove(state->mac_header - meta_size, state->mac_header, run->data_size);
     state->data_meta = state->mac_header - meta_size;
