@@ -181,6 +181,22 @@ def test_names_sizes_and_modifiers() -> None:
     assert (other.size_of(3), btf.size_of(3)) == (56, 28)
 
 
+@pytest.mark.parametrize("endian", ["little", "big"])
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        {17: Datasec(".data", 99, (VarSecinfo(16, 4, 4), VarSecinfo(16, 0, 4)))},
+        {17: Datasec(".data", 99, ())},
+        {1: Int("new name", 8), 15: Func("main", 14, 0)},
+    ],
+    ids=["same place", "shorter", "new name"],
+)
+def test_replaced_types_are_encoded(replacement: dict[int, BtfType], endian: str) -> None:
+    expected = Btf(tuple(replacement.get(type_id, each) for type_id, each in enumerate(EVERY_KIND)))
+    for original in (Btf(EVERY_KIND), Btf.decode(Btf(EVERY_KIND).encode())):
+        assert Btf.decode(original.replaced(replacement).encode(endian)) == expected
+
+
 def test_shared_ends_of_strings_are_found() -> None:
     """A linker may let "int" point into "u_int"."""
     words = [1, 1 << 24, 4, 32, 3, 1 << 24, 4, 32]

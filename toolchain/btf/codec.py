@@ -26,8 +26,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, overload
 
-from toolchain.btf.encode import encode_types
-from toolchain.btf.strings import StringTable
+from toolchain.btf.encode import encode_type, encode_types, frame
+from toolchain.btf.strings import StringBuilder, StringTable
 from toolchain.btf.types import (
     HEADER_SIZE,
     MODIFIERS,
@@ -93,7 +93,7 @@ def _signed64(value: int) -> int:
 class _LazyTypes(Sequence[BtfType]):
     """The types of a section, each made when first asked for."""
 
-    __slots__ = ("_made", "_starts", "_strings", "_words")
+    __slots__ = ("_made", "_replaced", "_starts", "_strings", "_words")
 
     def __init__(self, words: array[int], starts: list[int], strings: StringTable) -> None:
         self._words = words
@@ -101,6 +101,7 @@ class _LazyTypes(Sequence[BtfType]):
         self._strings = strings
         self._made: list[BtfType | None] = [None] * len(starts)
         self._made[0] = VOID
+        self._replaced: dict[int, BtfType] = {}
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -134,9 +135,29 @@ class _LazyTypes(Sequence[BtfType]):
     def replaced(self, types: dict[int, BtfType]) -> _LazyTypes:
         """The same types but for ``types``, by id."""
         other = _LazyTypes(self._words, self._starts, self._strings)
-        for type_id, each in types.items():
+        other._replaced = {**self._replaced, **types}
+        for type_id, each in other._replaced.items():
             other._made[type_id] = each
         return other
+
+    def patched_words(self) -> array[int] | None:
+        """A copy of all words, those of replaced types renewed; None where one does not fit its old place."""
+        words = self._words[:]
+        for type_id, each in self._replaced.items():
+            start = self._starts[type_id]
+            info = words[start + 1]
+            kind = info >> 24 & 31
+            size = _BASE_WORDS[kind] + _ELEMENT_WORDS[kind] * (info & 0xFFFF)
+            name_offset = words[start]
+            old_name = {self._strings.at(name_offset): name_offset}
+            try:
+                renewed = encode_type(each, old_name.__getitem__)
+            except (KeyError, ValueError):
+                return None
+            if len(renewed) != size:
+                return None
+            words[start : start + size] = array("I", renewed)
+        return words
 
     def name_offsets(self) -> Iterator[int]:
         """The string offset of each type's name, without making the types."""
@@ -244,8 +265,17 @@ class Btf:
         return cls(_LazyTypes(words, _find_types(words, place, type_start), strings), strings, place)
 
     def encode(self, endian: str = "little") -> bytes:
-        """The ``.BTF`` section's bytes. Raises ObjectError where a field does not fit its place."""
-        return encode_types(self.types, {}, bytearray(b"\0"), endian, self.place)
+        """The ``.BTF`` section's bytes. Raises ObjectError where a field does not fit its place.
+
+        What was decoded keeps its words and strings (as the kernel wants them from a loader), replaced types apart.
+        """
+        if isinstance(self.types, _LazyTypes):
+            words = self.types.patched_words()
+            if words is not None:
+                if endian != sys.byteorder:
+                    words.byteswap()
+                return frame(words.tobytes(), self.strings.data, endian)
+        return encode_types(self.types, StringBuilder(), endian, self.place)
 
     def get(self, type_id: int) -> BtfType:
         """The type of an id. Raises ObjectError where there is none."""

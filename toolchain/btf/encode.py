@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 
+from toolchain.btf.strings import StringBuilder
 from toolchain.btf.types import (
     HEADER_SIZE,
     MAGIC,
@@ -34,45 +35,28 @@ from toolchain.btf.types import (
 from toolchain.errors import ObjectError, SectionPlace
 
 
-def encode_types(
-    types: Sequence[BtfType], offsets: dict[str, int], strings: bytearray, endian: str, place: SectionPlace
-) -> bytes:
-    """A ``.BTF`` section of ``types``.
-
-    ``strings`` begins with what others refer to, indexed by ``offsets``; both grow.
-    """
-
-    def intern(text: str) -> int:
-        if not text:
-            return 0
-        offset = offsets.get(text)
-        if offset is None:
-            offset = offsets[text] = len(strings)
-            strings.extend(text.encode("utf-8") + b"\0")
-        return offset
-
-    mark = "<" if endian == "little" else ">"
+def encode_types(types: Sequence[BtfType], strings: StringBuilder, endian: str, place: SectionPlace) -> bytes:
+    """A ``.BTF`` section of ``types``. ``strings`` may hold what others refer to; names are added to it."""
     words: list[int] = []
     for type_id, each in enumerate(types):
-        if type_id == 0:
-            continue
-        start = len(words)
-        try:
-            _encode_type(each, intern, words)
-            if "\0" in name_of(each):
-                raise ValueError("name holds a zero byte")
-            for word in words[start:]:
-                if not 0 <= word <= 0xFFFFFFFF:
-                    raise ValueError(f"number does not fit in 32 bits: {word}")
-        except ValueError as error:
-            raise ObjectError(f"type {type_id} ({each.kind.name.lower()}): {error}", place) from error
-    body = struct.pack(f"{mark}{len(words)}I", *words)
-    header = struct.pack(f"{mark}HBBIIIII", MAGIC, 1, 0, HEADER_SIZE, 0, len(body), len(body), len(strings))
-    return header + body + bytes(strings)
+        if type_id:
+            try:
+                words += encode_type(each, strings.add)
+            except ValueError as error:
+                raise ObjectError(f"type {type_id} ({each.kind.name.lower()}): {error}", place) from error
+    mark = "<" if endian == "little" else ">"
+    return frame(struct.pack(f"{mark}{len(words)}I", *words), bytes(strings.data), endian)
 
 
-def _encode_type(each: BtfType, intern: Callable[[str], int], words: list[int]) -> None:
-    """Append the words of one type."""
+def frame(types: bytes, strings: bytes, endian: str) -> bytes:
+    """A ``.BTF`` section of types and strings."""
+    mark = "<" if endian == "little" else ">"
+    header = struct.pack(f"{mark}HBBIIIII", MAGIC, 1, 0, HEADER_SIZE, 0, len(types), len(types), len(strings))
+    return header + types + strings
+
+
+def encode_type(each: BtfType, intern: Callable[[str], int]) -> list[int]:
+    """The words of one type. Raises ValueError where something does not fit its place."""
     count, flag, word = 0, False, 0
     extra: list[int] = []
     match each:
@@ -123,5 +107,8 @@ def _encode_type(each: BtfType, intern: Callable[[str], int], words: list[int]) 
             raise ValueError("void has no encoding")
     if count > 0xFFFF:
         raise ValueError(f"too many elements: {count} (at most 65535)")
-    words += (intern(name_of(each)), flag << 31 | each.kind << 24 | count, word)
-    words += extra
+    words = [intern(name_of(each)), flag << 31 | each.kind << 24 | count, word, *extra]
+    for number in words:
+        if not 0 <= number <= 0xFFFFFFFF:
+            raise ValueError(f"number does not fit in 32 bits: {number}")
+    return words

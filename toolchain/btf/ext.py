@@ -26,7 +26,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from toolchain.btf.codec import Btf, detect_endian
 from toolchain.btf.encode import encode_types
-from toolchain.btf.strings import StringTable
+from toolchain.btf.strings import StringBuilder, StringTable
 from toolchain.errors import ObjectError, SectionPlace
 
 _MIN_HEADER, _HEADER = 24, 32
@@ -217,17 +217,8 @@ def _decode_frames(
 def encode_both(btf: Btf, ext: BtfExt, endian: str = "little") -> tuple[bytes, bytes]:
     """The bytes of ``.BTF`` and ``.BTF.ext``, which share the former's strings. Raises ObjectError."""
     mark = "<" if endian == "little" else ">"
-    strings = bytearray(b"\0")
-    offsets: dict[str, int] = {}
-
-    def intern(text: str) -> int:
-        if not text:
-            return 0
-        if text not in offsets:
-            offsets[text] = len(strings)
-            strings.extend(text.encode() + b"\0")
-        return offsets[text]
-
+    strings = StringBuilder()
+    intern = strings.add
     tables: list[bytes] = []
     try:
         tables.append(_encode_table(ext.func_info, 8, mark, intern, lambda each: each))
@@ -245,14 +236,14 @@ def encode_both(btf: Btf, ext: BtfExt, endian: str = "little") -> tuple[bytes, b
                 lambda each: (each.offset, each.type_id, intern(each.access), each.kind),
             )
         )  # fmt: skip
-    except struct.error as error:
-        raise ObjectError(f"number does not fit in 32 bits: {error}", SectionPlace("<memory>", ".BTF.ext")) from error
+    except (struct.error, ValueError) as error:
+        raise ObjectError(f"cannot be encoded: {error}", SectionPlace(btf.place.path, ".BTF.ext")) from error
     header = struct.pack(f"{mark}HBBI", 0xEB9F, 1, 0, _HEADER)
     offset = 0
     for table in tables:
         header += struct.pack(f"{mark}II", offset, len(table))
         offset += len(table)
-    return encode_types(btf.types, offsets, strings, endian, btf.place), header + b"".join(tables)
+    return encode_types(btf.types, strings, endian, btf.place), header + b"".join(tables)
 
 
 def _encode_table(

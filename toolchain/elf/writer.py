@@ -12,29 +12,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from toolchain.btf.strings import StringBuilder
 from toolchain.elf import layout
 from toolchain.errors import ObjectError, SectionPlace
 from toolchain.spec.objects import UNDEFINED, ObjectFile, Section, Symbol, SymbolBind
-
-
-class _Strings:
-    """A string table under construction."""
-
-    __slots__ = ("_offsets", "data")
-
-    def __init__(self) -> None:
-        self.data = bytearray(b"\0")
-        self._offsets: dict[str, int] = {"": 0}
-
-    def add(self, text: str) -> int:
-        offset = self._offsets.get(text)
-        if offset is None:
-            raw = text.encode("utf-8")
-            if b"\0" in raw:
-                raise ValueError(f"name holds a zero byte: {text!r}")
-            offset = self._offsets[text] = len(self.data)
-            self.data += raw + b"\0"
-        return offset
 
 
 def write(file: ObjectFile) -> bytes:
@@ -56,7 +37,7 @@ class _Writer:
         self.file = file
         self.mark = layout.MARK[file.endian]
         self.body = bytearray(layout.FILE_HEADER_SIZE)
-        self.names = _Strings()
+        self.names = StringBuilder()
         self.headers: list[tuple[int, ...]] = [(0,) * 10]
 
     def build(self) -> bytes:
@@ -118,7 +99,7 @@ class _Writer:
         local_count = sum(symbol.bind is SymbolBind.LOCAL for symbol in symbols)
         if any(symbol.bind is not SymbolBind.LOCAL for symbol in symbols[:local_count]):
             raise ValueError("a local symbol follows a global one")
-        strings = _Strings()
+        strings = StringBuilder()
         pack = struct.Struct(self.mark + layout.SYMBOL).pack
         table = bytearray(pack(0, 0, 0, 0, 0, 0))
         for symbol in symbols:
