@@ -143,15 +143,14 @@ def run(program: LinkedProgram, vector: Vector, store: ObjectStore, verified: Ve
         code = Code(program, [handle.pointer for handle in maps], verified, seed=1, takes_anything=True)
         stack.callback(code.close)
         try:
-            outcome = code.run(vector.packet, vector.ctx_bytes, budget=BUDGET)
+            result = code.run(vector.packet, vector.ctx_bytes, budget=BUDGET)
         except Fault as fault:
             if fault.insn_count > BUDGET:
                 raise AssertionError("more instructions than the budget") from fault
             return Observed(fault=str(fault))
         elements = {(each.spec.name, key): value for each in maps for key, value in each.items()}
         assert not any(each.check() for each in maps)
-        result = outcome.result
-        return Observed(result.retval, result.data_out, result.ctx_out, elements, tuple(outcome.trace.splitlines()))
+        return Observed(result.retval, result.data_out, result.ctx_out, elements, tuple(result.trace.splitlines()))
 
 
 def examine(program: LinkedProgram, vector: Vector, store: ObjectStore) -> str:

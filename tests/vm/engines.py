@@ -60,12 +60,11 @@ def run_user(vector: Vector, store: ObjectStore, verified: VerifiedProgram | Non
         code = Code(vector.linked(), [handle.pointer for handle in maps.values()], verified, takes_anything=True)
         stack.callback(code.close)
         try:
-            outcome = code.run(vector.packet, vector.ctx_bytes, budget=1_000_000)
+            result = code.run(vector.packet, vector.ctx_bytes, budget=1_000_000)
         except Fault as fault:
             return Observed(fault=fault.message)
         elements = {(name, key): _element(maps[name], key) for name, key, _ in vector.after}
-        result = outcome.result
-        return Observed(result.retval, result.data_out, result.ctx_out, elements, tuple(outcome.trace.splitlines()))
+        return Observed(result.retval, result.data_out, result.ctx_out, elements, tuple(result.trace.splitlines()))
 
 
 def hand_verified(vector: Vector) -> VerifiedProgram:

@@ -46,12 +46,19 @@ class ProgInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run of a program. ``retval`` is unsigned 32 bits; ``data_out`` the packet afterwards."""
+    """One run of a program. ``retval`` is unsigned 32 bits; ``data_out`` the packet afterwards.
+
+    Where the runtime knows: ``trace`` is the text that trace_printk wrote, ``redirect_ifindex`` the target of a
+    redirect (0: none), ``insn_count`` how many instructions were executed (0: nobody counted).
+    """
 
     retval: int
     data_out: bytes = b""
     ctx_out: bytes = b""
     duration_ns: int = 0
+    trace: str = ""
+    redirect_ifindex: int = 0
+    insn_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

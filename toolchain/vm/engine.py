@@ -13,7 +13,8 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from toolchain.errors import InsnPlace, LoadError, ToolchainError, Unsupported
@@ -31,6 +32,8 @@ CTX_SIZE: int = lib.VM_CTX_SIZE
 _SLOT = struct.Struct("<BBhi")
 _GROWTH = 4096
 """How much larger than it came in a packet may go out: head, tail and meta data grow within one page."""
+_CHUNK = 256
+"""Packets of a batch that are in C's hands at a time: bounds the memory of a long batch."""
 BUDGET = 1 << 26
 """Instructions that an unverified program may execute in one run, unless the caller says otherwise: some 0.1 s."""
 
@@ -57,17 +60,6 @@ class Fault(ToolchainError):
     def __init__(self, message: str, where: InsnPlace, insn_count: int) -> None:
         super().__init__(message, where, "verify the program to learn why: bpf-load verify")
         self.insn_count = insn_count
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One run in full. ``trace`` is what trace_printk wrote; ``redirect_ifindex`` is 0 where nothing was redirected;
-    ``insn_count`` counts executed instructions and is 0 for verified programs, which nobody counts."""
-
-    result: RunResult
-    trace: str = ""
-    redirect_ifindex: int = 0
-    insn_count: int = 0
 
 
 class Code:
@@ -147,7 +139,7 @@ class Code:
             return LoadError(f"wide load of map {value}: no such map, or no address in its value", errno.EINVAL, where)
         return LoadError(f"invalid instruction: opcode 0x{value:02x}", errno.EINVAL, where)
 
-    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET) -> Outcome:
+    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET) -> RunResult:
         """Run on one packet, ``repeat`` times, each on what the one before left.
 
         Shape: ``data`` from the Ethernet header on; ``ctx`` empty or as BPF_PROG_TEST_RUN takes it.
@@ -157,33 +149,39 @@ class Code:
 
     def run_batch(
         self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET
-    ) -> tuple[Outcome, ...]:
+    ) -> tuple[RunResult, ...]:
         """Run on each packet in turn, in one call. All are run; then the first failure is raised, if there is one.
 
-        Shape: one outcome a packet; what trace_printk wrote stands in the last one.
+        Shape: one result a packet; what trace_printk wrote stands in the last one.
         """
-        packets = tuple(packets)
         if self._prog is None:
             raise ValueError("program is closed")
         if not 1 <= repeat < 1 << 32:
             raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)
-        runs, held = self._prepare(packets, ctx)
-        status = lib.vm_run_batch(self._machine, self._prog, runs, len(packets), repeat, budget)
+        if len(ctx) > CTX_SIZE:
+            raise LoadError(f"context size: {len(ctx)} (at most {CTX_SIZE})", errno.E2BIG)
+        rest, results = iter(packets), []
+        failure: ToolchainError | None = None
+        while chunk := tuple(islice(rest, _CHUNK)):
+            runs, held = self._prepare(chunk, ctx)
+            status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), repeat, budget)
+            if status and failure is None:
+                failure = next(
+                    self._run_error(run, len(data)) for run, data in zip(runs, chunk, strict=False) if run.status
+                )
+            results += [self._result(run, len(ctx)) for run in runs]
+            del held
         trace = self._take_trace()
-        if status:
-            raise next(self._run_error(run, len(data)) for run, data in zip(runs, packets, strict=True) if run.status)
-        del held
-        last = len(packets) - 1
-        return tuple(self._outcome(run, len(ctx), trace if index == last else "") for index, run in enumerate(runs))
+        if failure is not None:
+            raise failure
+        return (*results[:-1], replace(results[-1], trace=trace)) if results else ()
 
     def close(self) -> None:
         """No more runs. Twice is once."""
         self._prog = None
 
     def _prepare(self, packets: tuple[bytes, ...], ctx: bytes) -> tuple[Any, list[Any]]:
-        if len(ctx) > CTX_SIZE:
-            raise LoadError(f"context size: {len(ctx)} (at most {CTX_SIZE})", errno.E2BIG)
-        runs = ffi.new("struct vm_run[]", max(len(packets), 1))
+        runs = ffi.new("struct vm_run[]", len(packets))
         held: list[Any] = []
         for index, data in enumerate(packets):
             source, out = ffi.from_buffer("const uint8_t[]", data), ffi.new("uint8_t[]", len(data) + _GROWTH)
@@ -195,11 +193,15 @@ class Code:
             ffi.memmove(run.ctx, ctx, len(ctx))
         return runs, held
 
-    def _outcome(self, run: Any, ctx_size: int, trace: str) -> Outcome:
-        data = ffi.buffer(run.out, run.out_size)[:] if run.out_size <= run.out_capacity else b""
-        ctx = bytes(ffi.buffer(run.ctx, ctx_size))
-        result = RunResult(int(run.retval), bytes(data), ctx, int(run.duration_ns))
-        return Outcome(result, trace, int(run.redirect_ifindex), int(run.insn_count))
+    def _result(self, run: Any, ctx_size: int) -> RunResult:
+        return RunResult(
+            int(run.retval),
+            ffi.buffer(run.out, run.out_size)[:] if run.out_size <= run.out_capacity else b"",
+            ffi.buffer(run.ctx, ctx_size)[:],
+            int(run.duration_ns),
+            redirect_ifindex=int(run.redirect_ifindex),
+            insn_count=int(run.insn_count),
+        )
 
     def _run_error(self, run: Any, size: int) -> ToolchainError:
         if run.status == lib.VM_BAD_PACKET:

@@ -19,13 +19,15 @@ from dataclasses import replace
 from typing import Any, Self
 
 from toolchain.errors import PinError, Rejected, Where
+from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
+from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import ProgInfo, RunResult
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedProgram, MapBinding, VerifiedProgram
 from toolchain.vm.clock import boot_time_of
-from toolchain.vm.engine import Code, Outcome
+from toolchain.vm.engine import Code
 from toolchain.vm.maps import Map, open_map
 from toolchain.vm.tag import tag_of
 
@@ -175,7 +177,7 @@ class UserProgram:
     def _verify(self) -> VerifiedProgram:
         from toolchain.verifier import verify
 
-        specs = tuple(handle.spec for handle in self.maps)
+        specs = tuple(_as_verified(handle) for handle in self.maps)
         program = replace(self.program, maps=specs)
         bindings = tuple(MapBinding(spec, map_id=handle.id) for spec, handle in zip(specs, self.maps, strict=True))
         try:
@@ -186,9 +188,9 @@ class UserProgram:
 
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
         """Run on one packet, ``repeat`` times, each on what the one before left. Raises LoadError (packet, context)."""
-        return self.code.run(data, ctx, repeat).result
+        return self.code.run(data, ctx, repeat)
 
-    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1) -> tuple[Outcome, ...]:
+    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1) -> tuple[RunResult, ...]:
         """Run on each packet in turn, in one call into C. Raises LoadError (packet, context)."""
         return self.code.run_batch(packets, ctx, repeat)
 
@@ -208,6 +210,14 @@ class UserProgram:
 
     def __repr__(self) -> str:
         return f"<UserProgram {self.stored!r}>"
+
+
+def _as_verified(handle: Map) -> MapSpec:
+    """The map as the verifier met it: of one that nobody can change any more, with its content."""
+    spec, info = handle.spec, handle.info()
+    if info.is_frozen and spec.is_read_only_for_programs and spec.map_type is MapType.ARRAY and spec.max_entries == 1:
+        return replace(spec, data=handle.lookup(bytes(4)), is_frozen=True)
+    return spec
 
 
 def _open_maps(store: ObjectStore, ids: Iterable[int], stack: ExitStack) -> list[Map]:
