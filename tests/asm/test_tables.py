@@ -39,7 +39,7 @@ def test_forms(dialect: str, endian: str, field: str) -> None:
 
 
 def test_forms_reach_the_table() -> None:
-    """Nearly every row of the opcode table has a text among the data; the rest has no spelling in any assembler asked."""
+    """What the data call a form is a row of the opcode table."""
     assert {row["form"] for row in FORMS} <= FORM_BY_NAME.keys() | {"addr_space_cast_01", "addr_space_cast_10"}
 
 
@@ -98,7 +98,15 @@ def test_llvm_text_is_ours() -> None:
         ours = text.strip().splitlines()[-1]
         if "".join(ours.split()) != "".join(theirs.split()):
             different.add(row["form"])
-    narrow = {"ldxw", "ldxh", "ldxb", "stxw", "stxh", "stxb"}  # LLVM 19 prints w registers here: the value is 32 bits wide
+    narrow = {
+        "ldxw",
+        "ldxh",
+        "ldxb",
+        "stxw",
+        "stxh",
+        "stxb",
+    }  # LLVM 19 prints w registers here: the value is 32 bits wide
     jumps = {form for form in different if FORM_BY_NAME.get(form) and "off" in FORM_BY_NAME[form].pattern}
     rest = different - narrow - jumps
-    assert rest <= {"lddw", "call_local", "call_btf", "ldindw", "ldindh", "ldindb", "gotol"} | {f"lddw_src{n}" for n in range(1, 7)}
+    kinds = {f"lddw_src{kind}" for kind in range(1, 7)}
+    assert rest <= {"lddw", "call_local", "call_btf", "ldindw", "ldindh", "ldindb", "gotol"} | kinds

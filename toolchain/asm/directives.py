@@ -280,7 +280,7 @@ def _file(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
     if len(arguments) == 1:
         state.files.append(_text_of(arguments[0], directive).decode("utf-8", "surrogateescape"))
         return
-    number, *rest = arguments
+    number, *rest = arguments or (None,)
     if not isinstance(number, int) or not 0 <= number <= 1 << 16 or not rest:
         raise Fault('wrong operands of .file (.file "name", or .file N "folder" "name" md5 0x..)')
     texts = [_text_of(each, directive) for each in rest if isinstance(each, tuple) and each[0] == "str"]

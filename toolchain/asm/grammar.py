@@ -99,6 +99,8 @@ class _Planner(Transformer[Token, Any]):
         return ref
 
     def _leaf(self, token: Token, tag: str, constant: Any) -> Any:
+        if str(token)[:1].isdigit() != (tag == "#"):
+            return constant
         ref = self._ref(_start(token), _end(token))
         return constant if ref is None else [tag, ref]
 

@@ -212,9 +212,7 @@ class _Pass:
                     name, expr = (bound[1] if isinstance(bound, tuple) else None), item[2][1]
                 if isinstance(name, str):
                     try:
-                        self.constants[name] = expressions.evaluate(
-                            expressions.bind(expr, statement[1]), self._lookup
-                        )
+                        self.constants[name] = expressions.evaluate(expressions.bind(expr, statement[1]), self._lookup)
                     except Fault:
                         self.constants[name] = None
 

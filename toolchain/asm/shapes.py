@@ -188,6 +188,8 @@ class Shapes:
                 if match:
                     found[line] = Fault(f"control character 0x{ord(match[0]):02x}", match.start(), match.end())
             lines = [line for line in lines if line not in found]
+            if not lines:
+                return
             text = "\n".join(lines)
         tokens = _TOKEN.findall(text)
         shapes = "".join(map(self._classes.__getitem__, tokens)).split("\n")
