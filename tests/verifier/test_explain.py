@@ -20,7 +20,10 @@ GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "data" / "explain"
 REFUSED = [case for case in CASES if case.message]
 CHOSEN = (
     "reject-clobbered-by-call",
+    "reject-ctx-field",
     "reject-ctx-variable",
+    "reject-ctx-width",
+    "reject-ctx-write",
     "reject-helper-size",
     "reject-infinite-loop",
     "reject-map-beyond",
@@ -40,7 +43,7 @@ def explained(case: Case) -> Explanation:
     program = case.program()
     with pytest.raises(Rejected) as caught:
         verify(BoundProgram.unpinned(program))
-    return explain_log(caught.value.log, program.name, program.line_info)
+    return explain_log(caught.value.log, program.name, program.line_info, program.prog_type)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -188,3 +191,13 @@ RANGES = [
 def test_ranges_are_read(text: str, span: tuple[int | None, int | None], short: str) -> None:
     assert value_range(text) == span
     assert brief(text) == short
+
+
+def test_every_rule_is_documented() -> None:
+    text = (GOLDEN.parents[2] / "docs" / "rules.md").read_text()
+    for rule in (*RULES, PACKET_STALE):
+        assert f"| {rule.id} |" in text
+    first = {rule.id: rule for rule in reversed((*RULES, PACKET_STALE))}
+    for rule in first.values():
+        row = " | ".join((rule.id, rule.title, rule.needed, rule.edit))
+        assert f"| {row} |" in text, f"docs/rules.md is stale: {row}"

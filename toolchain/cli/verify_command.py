@@ -55,7 +55,7 @@ class Verdict:
             return None
         from toolchain.verifier.explain import explain_log
 
-        return explain_log(self.log, self.program, self.linked.line_info)
+        return explain_log(self.log, self.program, self.linked.line_info, self.linked.prog_type)
 
 
 def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> int:

@@ -21,6 +21,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolchain.isa.contexts import CONTEXTS
+from toolchain.isa.program_types import ProgType
 from toolchain.spec.stages import LineInfo
 from toolchain.verifier.logpath import Step, Trail, read_trail
 from toolchain.verifier.rules import OTHER, PACKET_STALE, Rule, match_rule
@@ -150,8 +152,12 @@ def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
 
 
-def explain_log(log: str, program: str = "", line_info: Sequence[LineInfo] = ()) -> Explanation:
+def explain_log(
+    log: str, program: str = "", line_info: Sequence[LineInfo] = (), prog_type: ProgType | None = None
+) -> Explanation:
     """The explanation of a log, of level 1 or 2, that ends in a refusal.
+
+    ``line_info`` adds source lines to what the log has of them, ``prog_type`` what the context's fields allow.
 
     Any text is accepted; where it is no log, its last line is the message and the rest is empty.
     """
@@ -169,6 +175,8 @@ def explain_log(log: str, program: str = "", line_info: Sequence[LineInfo] = ())
     if rule.id == "V-NOT-POINTER" and value.startswith("pkt") and (call := _last_call(trail.path)):
         rule = PACKET_STALE
         fields["forgot"], fields["forgotten_by"] = call.slot, call.text
+    if rule.id == "V-CTX-ACCESS":
+        _add_context(fields, prog_type, int(groups["off"]), last.text if last else "")
     sources = {info.slot: info for info in line_info}
     return Explanation(
         rule=rule.id,
@@ -272,6 +280,35 @@ def _fields(groups: dict[str, str], key: Key | None, value: str, trail: Trail) -
     checked = trail.processed if trail.processed >= 0 else sum(trail.visits.values())
     fields["cost"] = f"{checked:,} checked"
     return fields
+
+
+def _add_context(fields: _Fields, prog_type: ProgType | None, off: int, insn: str) -> None:
+    """What the context's table says of the byte that was touched."""
+    fields["touched"] = f"bytes {fields['first']}..{fields['last']} of the context are none"
+    fields["field_edit"] = "use the field's own offset and width"
+    context = CONTEXTS.get(prog_type) if prog_type is not None else None
+    if context is None or prog_type is None:
+        return
+    kind = f"programs of type {prog_type.label}"
+    field = next((field for field in context.fields if field.offset <= off < field.end), None)
+    if field is None:
+        others = (other for each in CONTEXTS.values() if each.struct == context.struct for other in each.fields)
+        name = next((f"{other.name}, " for other in others if other.offset <= off < other.end), "")
+        fields["touched"] = f"byte {off} of struct {context.struct} is {name}closed to {kind}"
+        fields["field_edit"] = "use another field or a helper, or another program type"
+        return
+    is_write = insn.startswith(("*(", "lock", "store_release"))
+    widths = field.write.first if is_write else field.read.first
+    verb = "written" if is_write else "read"
+    taken = ", ".join(map(str, sorted(widths)))
+    span = f"{field.name} (bytes {field.offset}..{field.end - 1})"
+    if not widths:
+        fields["touched"] = f"{span} of struct {context.struct} cannot be {verb} by {kind}"
+        open_ = [each.name for each in context.fields if (each.write if is_write else each.read).first]
+        fields["field_edit"] = f"these can be {verb}: {', '.join(open_) or 'none'}"
+        return
+    fields["touched"] = f"{span} of struct {context.struct} is {verb} {taken} bytes at a time"
+    fields["field_edit"] = f"access {field.name} at {field.offset} with a width of {taken} bytes"
 
 
 def _last_addend(path: Sequence[Step], key: Key) -> Key | None:

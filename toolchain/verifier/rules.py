@@ -4,7 +4,7 @@ A row is found by the text of the refusal's last lines, which is the kernel's wo
 verdicts and pasted kernel logs. Templates are filled with the numbers of the message, with those of the guilty
 register, and with what is computed from both (explain.py): {r} the register, {value} its text, {least} {most} its
 range, {index} what was added to it last, {first} {last} the bytes touched, {end} one past them, {limit} the largest
-value that would do.
+value that would do, {touched} the context field met.
 
 Order matters: the first row that matches is the rule. Ids are documented and never change their meaning.
 
@@ -250,9 +250,9 @@ RULES: tuple[Rule, ...] = (
         "V-CTX-ACCESS",
         rf"invalid bpf_context access {_BYTES}",
         "this field of the context is not open to this access",
-        "a field that programs of this type may touch, whole and in the right direction",
-        "bytes {first}..{last} of the context are not",
-        "use the field's own offset and width; see the type's context in docs/verifier.md",
+        "a field that programs of this type may touch, with a width that it takes, in the right direction",
+        "{touched}",
+        "{field_edit}",
         "",
     ),
     Rule(
