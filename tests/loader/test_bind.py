@@ -135,11 +135,17 @@ def test_replace_creates():
     assert (binding.action, binding.pin_path, binding.spec.value_size) == (BindAction.CREATE, PLACE, 16)
 
 
-def test_the_content_of_a_reused_map_is_not_known():
+def test_of_a_reused_map_only_frozen_content_is_known():
     data = an_array(data=b"1234", value_size=4, max_entries=1, is_frozen=True)
     (binding,) = bound(pinned(data, is_frozen=True), data)
-    assert binding.spec.data is None
-    assert binding.spec.is_frozen
+    assert (binding.spec.data, binding.spec.is_frozen) == (b"1234", True)
+    unknown = replace(data, data=None)
+    assert bound(pinned(unknown, is_frozen=True), data)[0].spec.data is None
+    opened = replace(data, is_frozen=False)
+    assert bound(pinned(opened), opened)[0].spec.data is None
+    with pytest.raises(PinConflict) as caught:
+        bound(pinned(replace(data, data=b"1235"), is_frozen=True), data)
+    assert caught.value.differences[0][2:] == ("constants", "31 32 33 34", "31 32 33 35")
 
 
 def test_programs_share_the_binding_of_a_map():

@@ -216,17 +216,38 @@ def test_who_loses_the_race_for_a_program_pin_is_told(pin_root):
     assert set(tree(runtime)) == {"same", "tc/globals/theirs"}
 
 
-def test_data_maps_are_filled_and_frozen(runtime):
-    reads = [wide(0x18, 1, 0, 0), Insn(0x61, 0, 1), Insn(0x95)]
-    reference = Reference(0, ReferenceKind.DATA, ".rodata", 4)
+def constant_reader():
+    """Reads the byte of .rodata whose index stands in .rodata: safe only because nobody can change that."""
+    wide_load = wide(0x18, 1, 0, 0)
+    insns = [wide_load, Insn(0x61, 2, 1), Insn(0x0F, 1, 2), Insn(0x71, 0, 1), Insn(0x95)]
     obj = an_object(pinning=0)
-    main = replace(obj.functions[0], insns=tuple(reads), references=(reference,))
-    obj = replace(obj, functions=(main,), data=(DataSpec(".rodata", ".rodata", b"1234\x05\0\0\0"),))
-    with load(runtime, obj) as loaded:
-        assert loaded.programs[0].handle.run(PACKET).retval == 0x05
-        assert loaded.maps[0].handle.lookup(bytes(4)) == b"1234\x05\0\0\0"
-        assert loaded.maps[0].handle.info().is_frozen
-        assert loaded.maps[0].handle.info().spec.name == "a.rodata"
+    main = replace(obj.functions[0], insns=tuple(insns), references=(Reference(0, ReferenceKind.DATA, ".rodata"),))
+    return replace(obj, functions=(main,), data=(DataSpec(".rodata", ".rodata", b"\x05\0\0\0\0\x2a\0\0"),))
+
+
+def test_data_maps_are_filled_and_frozen(runtime):
+    with load(runtime, constant_reader()) as loaded:
+        assert loaded.programs[0].handle.run(PACKET).retval == 0x2A
+        (data,) = loaded.maps
+        assert data.handle.lookup(bytes(4)) == b"\x05\0\0\0\0\x2a\0\0"
+        assert data.handle.info().is_frozen
+        assert data.handle.info().spec.name == "a.rodata"
+
+
+def test_a_program_that_relies_on_constants_runs_from_its_pin(runtime):
+    load(runtime, constant_reader(), LoadOptions(pin="p")).close()
+    with runtime.get("p") as program:
+        assert program.run(PACKET).retval == 0x2A
+
+
+def test_pinned_constants_are_reused_and_compared(runtime):
+    options = LoadOptions(map_paths={"a.rodata": "constants"})
+    load(runtime, constant_reader(), options).close()
+    with load(runtime, constant_reader(), options) as loaded:
+        assert loaded.maps[0].is_reused
+    other = replace(constant_reader(), data=(DataSpec(".rodata", ".rodata", bytes(8)),))
+    with pytest.raises(PinConflict, match="differs"):
+        load(runtime, other, options)
 
 
 def test_types_travel_with_the_map_and_find_swapped_fields(runtime):

@@ -50,9 +50,11 @@ class RunReport:
         self._duration_ns += result.duration_ns
         self._last = packet, result
         if self._settings.as_json:
-            row = {"retval": result.retval, "data_out": result.data_out.hex(), "duration_ns": result.duration_ns}
-            self._rows.append(row)
-        elif self._settings.verbosity:
+            self._rows.append(_row(result))
+            return
+        for line in result.trace.splitlines():
+            render.write(f"trace: {render.printable(line)}")
+        if self._settings.verbosity:
             text = verdict_text(self._subject.prog_type, result.retval)
             render.write(f"packet {self._returned.total()}: {len(packet.data)} bytes, returned {text}")
 
@@ -119,7 +121,8 @@ class RunReport:
         render.write(render.json_text(document))
 
     def _show_one(self, packet: Packet, result: RunResult) -> None:
-        render.write(f"returned {verdict_text(self._subject.prog_type, result.retval)}")
+        target = f", redirected to interface {result.redirect_ifindex}" if result.redirect_ifindex else ""
+        render.write(f"returned {verdict_text(self._subject.prog_type, result.retval)}{target}")
         if result.data_out == packet.data:
             render.write(f"packet unchanged: {len(packet.data)} bytes")
             return
@@ -142,6 +145,20 @@ class RunReport:
                 render.write(render.printable("  " + _change_text(each, info, btf)))
             if len(shown) < len(found):
                 render.write(f"  {len(found) - len(shown)} more (-v shows all)")
+
+
+def _row(result: RunResult) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "retval": result.retval,
+        "data_out": result.data_out.hex(),
+        "duration_ns": result.duration_ns,
+        "insns": result.insn_count,
+    }
+    if result.redirect_ifindex:
+        row["redirect_ifindex"] = result.redirect_ifindex
+    if result.trace:
+        row["trace"] = result.trace
+    return row
 
 
 def _change_text(change: Change, info: MapInfo, btf: Btf | None) -> str:

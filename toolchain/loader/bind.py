@@ -149,7 +149,7 @@ def bind(
 
 
 def _reuse(declared: MapSpec, path: str, info: MapInfo) -> MapBinding:
-    """The pinned map, under its declared name; its content is not known here."""
+    """The pinned map, under its declared name; of its content, only what is frozen is known."""
     pinned = info.spec
     spec = replace(
         declared,
@@ -159,7 +159,7 @@ def _reuse(declared: MapSpec, path: str, info: MapInfo) -> MapBinding:
         max_entries=pinned.max_entries,
         map_flags=pinned.map_flags,
         map_extra=pinned.map_extra,
-        data=None,
+        data=pinned.data if info.is_frozen else None,
         is_frozen=info.is_frozen,
     )
     return MapBinding(spec, BindAction.REUSE, path, info.id)
@@ -213,6 +213,8 @@ def _differences(declared: MapSpec, path: str, info: MapInfo) -> Iterator[Differ
     yield from _number_differences(declared, path, pinned)
     if declared.is_frozen != info.is_frozen:
         yield declared.name, path, "frozen", declared.is_frozen, info.is_frozen
+    if declared.data is not None and pinned.data is not None and declared.data != pinned.data:
+        yield declared.name, path, "constants", declared.data[:16].hex(" "), pinned.data[:16].hex(" ")
     if declared.map_type in MAP_IN_MAP_TYPES and declared.inner is not None and pinned.inner is not None:
         if declared.inner.map_type != pinned.inner.map_type:
             yield declared.name, path, "inner type", declared.inner.map_type.label, pinned.inner.map_type.label

@@ -18,10 +18,11 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, cast
 
 from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
+from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, pin_paths
 from toolchain.loader.link import link_all
@@ -153,10 +154,19 @@ def view_of(handles: Mapping[str, Handle]) -> PinView:
     for path, handle in handles.items():
         info = handle.info()  # type: ignore[attr-defined]
         if isinstance(info, MapInfo):
-            maps[path] = info
+            maps[path] = _with_constants(cast(MapHandle, handle), info)
         else:
             others[path] = "prog"
     return PinView(maps, others)
+
+
+def _with_constants(handle: MapHandle, info: MapInfo) -> MapInfo:
+    """``info`` with the content of a data map that nobody can change any more: the verifier may rely on it."""
+    spec = info.spec
+    is_data = spec.map_type is MapType.ARRAY and spec.max_entries == 1 and spec.is_read_only_for_programs
+    if not (info.is_frozen and is_data):
+        return info
+    return replace(info, spec=replace(spec, data=handle.lookup(bytes(4))))
 
 
 def verify_all(bound: Sequence[BoundProgram]) -> list[VerifiedProgram]:
