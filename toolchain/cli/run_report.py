@@ -152,13 +152,9 @@ def _row(result: RunResult) -> dict[str, Any]:
         "retval": result.retval,
         "data_out": result.data_out.hex(),
         "duration_ns": result.duration_ns,
-        "insns": result.insn_count,
     }
-    if result.redirect_ifindex:
-        row["redirect_ifindex"] = result.redirect_ifindex
-    if result.trace:
-        row["trace"] = result.trace
-    return row
+    known = {"insns": result.insn_count, "redirect_ifindex": result.redirect_ifindex, "trace": result.trace}
+    return row | {name: value for name, value in known.items() if value}
 
 
 def _change_text(change: Change, info: MapInfo, btf: Btf | None) -> str:
