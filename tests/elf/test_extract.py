@@ -43,7 +43,7 @@ def test_classic_records(name: str) -> None:
     assert (spec.licence, spec.kernel_version) == ("GPL", 0x40E00)
     assert [(each.name, each.section, each.prog_type) for each in spec.programs] == [
         ("count", "classifier", ProgType.SCHED_CLS),
-        ("next", "7/3", None),
+        ("next", "7/3", ProgType.SCHED_CLS),
     ]
 
 

@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from toolchain.elf import read, read_spec, write
 from toolchain.elf.layout import BOOKKEEPING
 from toolchain.errors import ObjectError
-from toolchain.spec.objects import ObjectFile, Section
+from toolchain.spec.objects import ObjectFile, Relocation, Section
 
 OBJ = Path(__file__).parents[1] / "data" / "obj"
 OBJECTS = sorted(OBJ.glob("*.o"))
@@ -63,6 +63,12 @@ def test_debug_sections_can_be_left_out() -> None:
     assert debug
     assert any(whole.sections[number].data for number in debug)
     assert not any(lean.sections[number].data or lean.sections[number].relocations for number in debug)
+
+
+@pytest.mark.parametrize("flags", [2, 4, 6])
+def test_debug_sections_in_use_are_kept(flags: int) -> None:
+    odd = ObjectFile((Section(".debug_code", 1, flags, b"\x95" + bytes(7), relocations=(Relocation(0, 0, -1),)),), ())
+    assert read(write(odd), without_debug=True) == odd
 
 
 def patched(offset: int, number: int, size: int = 2) -> bytes:

@@ -16,6 +16,8 @@ Rules, each for objects that exist:
 - Several symbols at one place are one function: the first global one names it.
 - Global functions outside .text are programs. In .text they are only if the object has code nowhere else. A section
   whose functions are all local counts its first one as a program (hand-written assembly without .globl).
+- Tail-call sections "ID/KEY" say no type; tc gives all programs of an object the same one. They take the others' type
+  where these agree.
 - Hidden and internal functions are static to the verifier, as libbpf has it (libbpf.c, bpf_object__init_prog and
   bpf_object_fixup_btf of 1.7).
 
@@ -25,13 +27,14 @@ Complexity: linear in symbols and code, but for sorting symbols.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from typing import NamedTuple
 
 from toolchain.elf.references import called_places
 from toolchain.elf.scope import Scope, is_hidden
 from toolchain.isa.codec import SLOT_SIZE
 from toolchain.spec.objects import Linkage, ProgramSpec, Symbol, SymbolBind, SymbolType
-from toolchain.spec.sections import match_section
+from toolchain.spec.sections import match_section, tail_slot
 
 TEXT = ".text"
 _LINKAGE = {
@@ -191,4 +194,18 @@ def find_programs(scope: Scope, extents: list[Extent], names: list[str]) -> list
                 match.prog_flags,
             )
         )
-    return programs
+    return _with_tail_types(programs)
+
+
+def _with_tail_types(programs: list[ProgramSpec]) -> list[ProgramSpec]:
+    """The programs, those of classic tail-call sections with the type of the others where these agree, as with tc."""
+    kinds = {(each.prog_type, each.expected_attach_type) for each in programs if each.prog_type is not None}
+    if len(kinds) != 1:
+        return programs
+    prog_type, attach_type = kinds.pop()
+    return [
+        replace(each, prog_type=prog_type, expected_attach_type=attach_type)
+        if each.prog_type is None and tail_slot(each.section)
+        else each
+        for each in programs
+    ]

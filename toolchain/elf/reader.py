@@ -138,7 +138,7 @@ class _Reader:
         for number in kept:
             header, name = self.headers[number], self.names[number]
             has_bytes = header.type != layout.SHT_NOBITS
-            leave_out = without_debug and name.startswith(".debug_") and not header.flags & layout.SHF_ALLOC
+            leave_out = without_debug and self._is_debug(number)
             sections.append(
                 Section(
                     name, header.type, header.flags, self._bytes(number) if has_bytes and not leave_out else b"",
@@ -147,6 +147,11 @@ class _Reader:
                 )
             )  # fmt: skip
         return ObjectFile(tuple(sections), symbols, self.endian, self.machine, self.flags, self.path)
+
+    def _is_debug(self, number: int) -> bool:
+        """Section ``number`` is for debuggers only."""
+        in_use = self.headers[number].flags & (layout.SHF_ALLOC | layout.SHF_EXECINSTR)
+        return not in_use and self.names[number].startswith(".debug_")
 
     def _symbols(self, places: dict[int, int]) -> tuple[tuple[Symbol, ...], int]:
         """All symbols but the null one, and the number of their section (0: there is none)."""
@@ -199,7 +204,7 @@ class _Reader:
             target = header.info
             if target not in places:
                 raise self.section_fault(number, f"relocations of no section: {target} (below {self.count})")
-            if without_debug and self.names[target].startswith(".debug_"):
+            if without_debug and self._is_debug(target):
                 continue
             if header.link != symtab or symtab == 0:
                 raise self.section_fault(number, f"relocations without a symbol table: section {header.link}")
