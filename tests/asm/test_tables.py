@@ -88,7 +88,7 @@ def test_raw_data_only_where_no_text_says_it() -> None:
 
 
 def test_llvm_text_is_ours() -> None:
-    """Where llvm-objdump prints an instruction rightly, our text is the same, but for blanks and 32-bit register names."""
+    """Where llvm-objdump is right, our text is the same, but for blanks and 32-bit register names."""
     different = set()
     for row in DISASM:
         theirs = row["texts"].get("llvm-objdump")
