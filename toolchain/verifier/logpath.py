@@ -32,6 +32,8 @@ _NOISE = re.compile(
     r"propagating |max_states|stack depth|verification time|processed \d|last_idx |parent |regs=|Validating |"
     r"arg#\d+ reference|old state:|cur state:|verifier bug:|REG INVARIANTS|\d+: safe|Global function|Func#|  )"
 )
+MAX_LINE = 4000
+"""Characters of a line that are read: no kernel writes more, and Python converts no number of 4,300 digits."""
 _PROCESSED = re.compile(r"^processed (\d+) insns")
 
 
@@ -148,7 +150,7 @@ def read_trail(log: str) -> Trail:
     """
     reader = _Reader()
     for line in log.splitlines():
-        reader.line(line)
+        reader.line(line[:MAX_LINE])
     path = []
     index = reader.last
     while index >= 0:
