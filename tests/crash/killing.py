@@ -21,6 +21,8 @@ def fork(work: Callable[[], None]) -> int:
     try:
         work()
         status = 0
+    except SystemExit as ended:
+        status = int(ended.code or 0)
     except BaseException:
         import traceback
 
