@@ -40,7 +40,7 @@ def run_kernel(vector: Vector) -> Observed:
         for spec in vector.maps:
             if spec.is_frozen:
                 oracle.map_freeze(fds[spec.name])
-        verdict, fd = oracle.prog_load(int(vector.prog_type), _with_fds(vector, list(fds.values())))
+        verdict, fd = oracle.prog_load(int(vector.prog_type), with_fds(vector, list(fds.values())))
         stack.enter_context(oracle.closing(fd))
         assert verdict.accepted, verdict.log
         retval, packet, ctx = oracle.run_with_ctx(fd, vector.packet, vector.ctx_bytes)
@@ -48,7 +48,8 @@ def run_kernel(vector: Vector) -> Observed:
         return Observed(retval, packet, ctx, elements)
 
 
-def _with_fds(vector: Vector, fds: list[int]) -> bytes:
+def with_fds(vector: Vector, fds: list[int]) -> bytes:
+    """The program's code as bpf(2) takes it: fds instead of map indexes."""
     insns = decode(vector.linked().code)
     return encode(
         insn._replace(src=int(_KINDS[PseudoSrc(insn.src)]), imm=fds[insn.imm])

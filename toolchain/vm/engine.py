@@ -220,7 +220,7 @@ class Code:
         text = ffi.buffer(lib.vm_trace_text(self._machine, size, dropped), size[0])[:]
         lib.vm_trace_clear(self._machine)
         lost = f"[{dropped[0]} bytes of trace text lost]\n" if dropped[0] else ""
-        return bytes(text).decode("utf-8", "backslashreplace") + lost
+        return _printable(bytes(text).decode("utf-8", "backslashreplace")) + lost
 
 
 def _accesses(accesses: Sequence[CtxAccess]) -> tuple[Any, int]:
@@ -229,6 +229,11 @@ def _accesses(accesses: Sequence[CtxAccess]) -> tuple[Any, int]:
         row = array[index]
         row.slot, row.offset, row.size, row.is_write = access.slot, access.offset, access.size, access.is_write
     return array, len(accesses)
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal: other control characters than newline and tab are escaped."""
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 def _form_name(code: bytes, slot: int) -> str:
