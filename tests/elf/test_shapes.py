@@ -223,11 +223,6 @@ def test_which_struct(section: str, words: tuple[int, ...], style: MapStyle, pin
             (Symbol("m", 0),),
             "made.o:maps+0x24: map m has a record of 40 bytes with content after the first 36 (only zeros)",
         ),
-        (
-            (Section("maps", 1, 3, record(1, 4, 4, 1) * 2),),
-            (Symbol("m", 0, 0, 16), Symbol("m", 0, 16, 16)),
-            "made.o:maps+0x10: two maps of the same name: m",
-        ),
         ((Section(".maps", 1, 3, bytes(8)),), (Symbol("m", 0),), "map definitions without type information"),
         ((Section(".BTF", 1, 0, b"\x9f\xeb\1\0"),), (), "made.o:.BTF+0x0: header cut short: 4 bytes (24)"),
         ((Section(".BTF", 1, 0, b"\xeb\x9f\1\0"),), (), "made.o:.BTF+0x0: type information of the other endian: big"),
@@ -237,6 +232,17 @@ def test_broken(sections: tuple[Section, ...], symbols: tuple[Symbol, ...], text
     with pytest.raises(ObjectError) as error:
         spec_of(sections, symbols)
     assert text in str(error.value)
+
+
+def test_static_maps_of_one_name() -> None:
+    """As libbpf's linker leaves them: it joins objects and renames nothing."""
+    maps = Section("maps", 1, 3, record(1, 4, 4, 1) + record(2, 4, 4, 9))
+    data = LDDW * 2 + EXIT
+    main = code("xdp", data, Relocation(0, 1, 0), Relocation(16, 1, 1))
+    spec = spec_of((main, maps, LICENCE), (Symbol("m", 1, 0, 16), Symbol("m", 1, 16, 16), func("f", 0)))
+    assert [(each.name, each.max_entries) for each in spec.maps] == [("m", 1), ("m.2", 9)]
+    assert [each.target for each in spec.function("f").references] == ["m", "m.2"]
+    assert spec.warnings == ("two maps of the name m: the one at made.o:maps+0x10 is called m.2",)
 
 
 def test_licence_and_version() -> None:

@@ -53,8 +53,7 @@ def extract(file: ObjectFile) -> ObjectSpec:
     extents = find_functions(scope)
     names = unique_names(scope, extents)
     programs = find_programs(scope, extents, names)
-    placed = [*find_classic_maps(scope, btf), *find_btf_maps(scope, btf)]
-    _check_names(scope, placed)
+    placed = _unique_maps(scope, [*find_classic_maps(scope, btf), *find_btf_maps(scope, btf)])
     data = find_data(scope)
     resolver = Resolver(
         scope,
@@ -125,12 +124,20 @@ def _address_sections(scope: Scope) -> list[tuple[int, str]]:
     ]
 
 
-def _check_names(scope: Scope, placed: list[tuple[int, int, MapSpec]]) -> None:
+def _unique_maps(scope: Scope, placed: list[tuple[int, int, MapSpec]]) -> list[tuple[int, int, MapSpec]]:
+    """The same maps, each of another name: a linker may have joined objects that each had a static map of one name."""
+    taken = {spec.name for _, _, spec in placed}
     seen: set[str] = set()
+    unique = []
     for number, offset, spec in placed:
         if spec.name in seen:
-            raise scope.fault(scope.sections[number].name, f"two maps of the same name: {spec.name}", offset)
+            name = next(name for count in range(2, len(placed) + 2) if (name := f"{spec.name}.{count}") not in taken)
+            scope.warn(f"two maps of the name {spec.name}: the one at {spec.where} is called {name}")
+            spec = replace(spec, name=name)
+            taken.add(name)
         seen.add(spec.name)
+        unique.append((number, offset, spec))
+    return unique
 
 
 def _with_tail_programs(maps: list[MapSpec], programs: list[ProgramSpec]) -> tuple[MapSpec, ...]:
