@@ -170,6 +170,8 @@ def test_a_capture(bpf_load, written, tmp_path):
     cooked = bpf_load("run", written(counter()), "--pcap", _capture(tmp_path / "sll.pcap", 113))
     assert cooked.status == 1
     assert "link type 113 (1)" in cooked.err
+    assert bpf_load("run", written(counter()), "--pcap", capture, "--write-pcap", capture).status == 2
+    assert len(list(read_capture(str(capture)))) == 5
 
 
 @pytest.mark.parametrize(

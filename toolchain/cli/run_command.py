@@ -41,6 +41,8 @@ def run(settings: Settings, target: str, **options: Any) -> Action:
     """
     if options["packet"] and options["pcap"]:
         raise UsageError("--packet and --pcap exclude each other")
+    if options["pcap"] and options["write_pcap"] and _is_same(options["pcap"], options["write_pcap"]):
+        raise UsageError("--pcap and --write-pcap name the same file")
     return partial(_run, settings, target, options)
 
 
@@ -61,6 +63,10 @@ def _run(settings: Settings, target: str, options: dict[str, Any]) -> int:
             if writer is not None and data is not None:
                 writer.write(packet._replace(data=data, length=0))
         return report.finish(before, options["repeat"], expected)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.exists(one) and os.path.samefile(one, other)
 
 
 def _packets(options: dict[str, Any]) -> Iterator[Packet]:
