@@ -4,7 +4,7 @@ import pytest
 
 from toolchain.isa.context_types import CtxResult
 from toolchain.isa.contexts import CONTEXTS, READS_PACKET, SOCKETS, WRITES_PACKET, ctx_access, return_range
-from toolchain.isa.program_types import AttachType, ProgType
+from toolchain.isa.program_types import AttachType, ProgType, loaded_attach_type
 
 LAYOUTS = [
     *(pytest.param(context, id=kind.label) for kind, context in CONTEXTS.items()),
@@ -60,7 +60,6 @@ def test_nothing_outside_and_nothing_misaligned(context) -> None:
         (ProgType.TRACEPOINT, 8, 8, CtxResult.SCALAR),
         (ProgType.RAW_TRACEPOINT_WRITABLE, 0, 8, CtxResult.TP_BUFFER),
         (ProgType.RAW_TRACEPOINT_WRITABLE, 0, 4, None),
-        (ProgType.NETFILTER, 8, 8, CtxResult.BTF),
     ],
 )
 def test_loads(prog_type: ProgType, offset: int, width: int, result: CtxResult | None) -> None:
@@ -85,6 +84,8 @@ def test_attach_types_decide() -> None:
     egress = (ProgType.XDP, 20, 4)
     assert ctx_access(egress[0], AttachType.XDP_DEVMAP, *egress[1:], is_write=False) is not None
     assert ctx_access(egress[0], AttachType.XDP, *egress[1:], is_write=False) is None
+    assert ctx_access(ProgType.CGROUP_SOCK, 0, 0, 4, is_write=True).name == "bound_dev_if"
+    assert ctx_access(ProgType.CGROUP_SOCK_ADDR, 0, 0, 4, is_write=False) is None
     ip6 = (8, 8)
     assert ctx_access(ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_CONNECT, *ip6, is_write=True) is not None
     assert ctx_access(ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_CONNECT, *ip6, is_write=True) is None
@@ -96,6 +97,13 @@ def test_return_ranges() -> None:
     assert return_range(ProgType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS) == (0, 3)
     assert return_range(ProgType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_RECVMSG) == (1, 1)
     assert return_range(ProgType.SK_LOOKUP, 9999) == (0, 1)
+
+
+def test_attach_types_of_loads() -> None:
+    assert loaded_attach_type(ProgType.CGROUP_SOCK, 0) == AttachType.CGROUP_INET_SOCK_CREATE
+    assert loaded_attach_type(ProgType.CGROUP_SOCK_ADDR, 0) is None
+    assert loaded_attach_type(ProgType.XDP, 1234) == 1234
+    assert loaded_attach_type(ProgType.SYSCALL, 1) is None
 
 
 def test_unknown_types_are_not_guessed() -> None:

@@ -8,7 +8,7 @@ from tests.kernel import oracle
 from toolchain.isa.codec import encode
 from toolchain.isa.contexts import CONTEXTS, SOCKETS, ctx_access, return_range
 from toolchain.isa.insn import Insn
-from toolchain.isa.program_types import AttachType, ProgType
+from toolchain.isa.program_types import AttachType, ProgType, loaded_attach_type
 
 pytestmark = [
     pytest.mark.kernel,
@@ -25,7 +25,7 @@ def _attach_types(prog_type: ProgType) -> tuple[int, ...]:
     return {
         ProgType.KPROBE: (0, 42, 48, 56, 57),
         ProgType.CGROUP_SKB: (0, 1),
-        ProgType.CGROUP_SOCK: (2, 34, 12, 13),
+        ProgType.CGROUP_SOCK: (0, 2, 34, 12, 13),
         ProgType.CGROUP_SOCK_ADDR: (8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32, 49, 50, 51, 52, 53),
         ProgType.CGROUP_SOCKOPT: (21, 22),
         ProgType.CGROUP_DEVICE: (6,),
@@ -34,7 +34,7 @@ def _attach_types(prog_type: ProgType) -> tuple[int, ...]:
         ProgType.SK_SKB: (4, 5, 38),
         ProgType.SK_MSG: (7,),
         ProgType.SK_LOOKUP: (36,),
-        ProgType.SK_REUSEPORT: (39, 40),
+        ProgType.SK_REUSEPORT: (0, 39, 40),
         ProgType.FLOW_DISSECTOR: (17,),
         ProgType.NETFILTER: (45,),
         ProgType.XDP: (0, AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP, AttachType.XDP),
@@ -85,6 +85,16 @@ def test_every_offset_and_width(prog_type: ProgType, attach: int) -> None:
                 elif not ours:
                     assert theirs.message == f"invalid bpf_context access off={offset} size={width}"
     assert not wrong
+
+
+@pytest.mark.parametrize("prog_type", list(CONTEXTS), ids=lambda kind: kind.label)
+def test_attach_types(prog_type: ProgType) -> None:
+    for attach in range(64):
+        code = encode((Insn(0xB7, 0, imm=1), EXIT))
+        verdict, fd = oracle.prog_load(prog_type, code, expected_attach_type=attach, flags=_flags(prog_type))
+        if fd >= 0:
+            os.close(fd)
+        assert (loaded_attach_type(prog_type, attach) is not None) == verdict.accepted, attach
 
 
 @pytest.mark.parametrize(("prog_type", "attach"), CASES)

@@ -36,7 +36,7 @@ from toolchain.isa.context_types import (
     Field,
     Widths,
 )
-from toolchain.isa.program_types import AttachType, ProgType
+from toolchain.isa.program_types import AttachType, ProgType, loaded_attach_type
 
 _SKB_SIZE = 192
 
@@ -489,7 +489,10 @@ def ctx_access(
 
     Units: bytes. Raises: KeyError where no table is known for ``prog_type`` (see `CONTEXTS`).
     """
-    return CONTEXTS[prog_type].access(offset, width, attach_type, is_write, is_sign_extending)
+    loaded = loaded_attach_type(prog_type, attach_type)
+    if loaded is None:
+        return None
+    return CONTEXTS[prog_type].access(offset, width, loaded, is_write, is_sign_extending)
 
 
 _ALWAYS_ONE = frozenset(

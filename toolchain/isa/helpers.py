@@ -22,7 +22,7 @@ from toolchain.isa.helpers_allowed import (
 )
 from toolchain.isa.helpers_maps import is_map_allowed, may_update_sockmap
 from toolchain.isa.helpers_protos import HELPER_IDS, HELPER_NAMES, PROTO_BY_KEY, PROTOS
-from toolchain.isa.program_types import AttachType, ProgType
+from toolchain.isa.program_types import AttachType, ProgType, loaded_attach_type
 
 __all__ = [
     "ACQUIRING",
@@ -135,6 +135,7 @@ def proto_of(number: int, prog_type: ProgType, attach_type: int = 0, is_sleepabl
     if not number or not name:
         return None
     set_name = SET_OF_TYPE[prog_type]
+    attach_type = loaded_attach_type(prog_type, attach_type) or attach_type
     if attach_type in AttachType._value2member_map_:
         set_name = SET_OF_ATTACH.get((prog_type, AttachType(attach_type)), set_name)
     variant = _variant(set_name, name, attach_type)

@@ -118,3 +118,52 @@ class AttachType(IntEnum):
     TRACE_FENTRY_MULTI = 59
     TRACE_FEXIT_MULTI = 60
     TRACE_FSESSION_MULTI = 61
+
+
+_SOCKETS = frozenset(
+    {
+        AttachType.CGROUP_INET_SOCK_CREATE,
+        AttachType.CGROUP_INET_SOCK_RELEASE,
+        AttachType.CGROUP_INET4_POST_BIND,
+        AttachType.CGROUP_INET6_POST_BIND,
+    }
+)
+_ADDRESSES = frozenset(
+    {
+        *(AttachType.CGROUP_INET4_BIND, AttachType.CGROUP_INET6_BIND),
+        *(AttachType.CGROUP_INET4_CONNECT, AttachType.CGROUP_INET6_CONNECT, AttachType.CGROUP_UNIX_CONNECT),
+        *(AttachType.CGROUP_UDP4_SENDMSG, AttachType.CGROUP_UDP6_SENDMSG, AttachType.CGROUP_UNIX_SENDMSG),
+        *(AttachType.CGROUP_UDP4_RECVMSG, AttachType.CGROUP_UDP6_RECVMSG, AttachType.CGROUP_UNIX_RECVMSG),
+        *(AttachType.CGROUP_INET4_GETPEERNAME, AttachType.CGROUP_INET6_GETPEERNAME),
+        *(AttachType.CGROUP_INET4_GETSOCKNAME, AttachType.CGROUP_INET6_GETSOCKNAME),
+        *(AttachType.CGROUP_UNIX_GETPEERNAME, AttachType.CGROUP_UNIX_GETSOCKNAME),
+    }
+)
+
+_LOADS_AS: dict[ProgType, frozenset[int]] = {
+    ProgType.CGROUP_SOCK: _SOCKETS,
+    ProgType.CGROUP_SOCK_ADDR: _ADDRESSES,
+    ProgType.CGROUP_SKB: frozenset({AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS}),
+    ProgType.CGROUP_SOCKOPT: frozenset({AttachType.CGROUP_GETSOCKOPT, AttachType.CGROUP_SETSOCKOPT}),
+    ProgType.SK_LOOKUP: frozenset({AttachType.SK_LOOKUP}),
+    ProgType.SK_REUSEPORT: frozenset({AttachType.SK_REUSEPORT_SELECT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE}),
+    ProgType.NETFILTER: frozenset({AttachType.NETFILTER}),
+    ProgType.SYSCALL: frozenset({0}),
+    ProgType.EXT: frozenset({0}),
+}
+
+_INSTEAD_OF_NONE: dict[ProgType, AttachType] = {
+    ProgType.CGROUP_SOCK: AttachType.CGROUP_INET_SOCK_CREATE,
+    ProgType.SK_REUSEPORT: AttachType.SK_REUSEPORT_SELECT,
+}
+
+
+def loaded_attach_type(prog_type: ProgType, attach_type: int) -> int | None:
+    """The expected attach type that a load with ``attach_type`` gets; None: the kernel refuses it (EINVAL, no log).
+
+    Two types have a default in place of 0; most take any number.
+    Source: kernel/bpf/syscall.c, bpf_prog_load_fixup_attach_type() and bpf_prog_load_check_attach(), Linux 6.12.
+    """
+    wanted = attach_type or _INSTEAD_OF_NONE.get(prog_type, 0)
+    allowed = _LOADS_AS.get(prog_type)
+    return wanted if allowed is None or wanted in allowed else None
