@@ -1,1 +1,1 @@
-"""The instruction set: instructions, opcodes, helpers, map and program types. Tables; one row is one fact with its source."""
+"""The instruction set: instructions, opcodes, helpers, map and program types. Tables; one row is one fact, sourced."""

@@ -257,15 +257,63 @@ def _alu_forms(bits: int) -> list[Form]:
     for name, op, symbol, off, isa, group in _ALU_OPS:
         isa = max(isa, 1 if bits == 64 else 3)
         mnemonic = name + suffix
-        forms.append(Form(f"{name}{bits}_reg", op | SRC_REG | base, Pattern.ALU_REG, symbol, mnemonic, size,
-                          off=off, imm=0, isa=isa, group=f"{group}{bits}"))
-        forms.append(Form(f"{name}{bits}_imm", op | base, Pattern.ALU_IMM, symbol, mnemonic, size,
-                          src=0, off=off, isa=isa, group=f"{group}{bits}"))
-    forms.append(Form(f"neg{bits}", Alu.NEG | base, Pattern.ALU_UNARY, "-", "neg" + suffix, size,
-                      src=0, imm=0, isa=1 if bits == 64 else 3, group=f"base{bits}"))
+        forms.append(
+            Form(
+                f"{name}{bits}_reg",
+                op | SRC_REG | base,
+                Pattern.ALU_REG,
+                symbol,
+                mnemonic,
+                size,
+                off=off,
+                imm=0,
+                isa=isa,
+                group=f"{group}{bits}",
+            )
+        )
+        forms.append(
+            Form(
+                f"{name}{bits}_imm",
+                op | base,
+                Pattern.ALU_IMM,
+                symbol,
+                mnemonic,
+                size,
+                src=0,
+                off=off,
+                isa=isa,
+                group=f"{group}{bits}",
+            )
+        )
+    forms.append(
+        Form(
+            f"neg{bits}",
+            Alu.NEG | base,
+            Pattern.ALU_UNARY,
+            "-",
+            "neg" + suffix,
+            size,
+            src=0,
+            imm=0,
+            isa=1 if bits == 64 else 3,
+            group=f"base{bits}",
+        )
+    )
     for width in (8, 16, 32)[: 3 if bits == 64 else 2]:
-        forms.append(Form(f"movsx{width}_{bits}", Alu.MOV | SRC_REG | base, Pattern.MOVSX, f"s{width}",
-                          "movs" + suffix, size, off=width, imm=0, isa=4, group=f"base{bits}"))
+        forms.append(
+            Form(
+                f"movsx{width}_{bits}",
+                Alu.MOV | SRC_REG | base,
+                Pattern.MOVSX,
+                f"s{width}",
+                "movs" + suffix,
+                size,
+                off=width,
+                imm=0,
+                isa=4,
+                group=f"base{bits}",
+            )
+        )
     return forms
 
 
@@ -273,11 +321,26 @@ def _swap_forms() -> list[Form]:
     forms = []
     for width in (16, 32, 64):
         group = "base64" if width == 64 else "base32"
-        for name, opcode, isa in (("le", Alu.END | Class.ALU, 1), ("be", Alu.END | SRC_REG | Class.ALU, 1),
-                                  ("bswap", Alu.END | Class.ALU64, 4)):
+        for name, opcode, isa in (
+            ("le", Alu.END | Class.ALU, 1),
+            ("be", Alu.END | SRC_REG | Class.ALU, 1),
+            ("bswap", Alu.END | Class.ALU64, 4),
+        ):
             mnemonic = "bswap" if name == "bswap" else f"end{name}"
-            forms.append(Form(f"{name}{width}", opcode, Pattern.SWAP, f"{name}{width}", mnemonic, 8,
-                              src=0, imm=width, isa=isa, group=group))
+            forms.append(
+                Form(
+                    f"{name}{width}",
+                    opcode,
+                    Pattern.SWAP,
+                    f"{name}{width}",
+                    mnemonic,
+                    8,
+                    src=0,
+                    imm=width,
+                    isa=isa,
+                    group=group,
+                )
+            )
     return forms
 
 
@@ -297,10 +360,34 @@ def _jump_forms() -> list[Form]:
         suffix = "" if bits == 64 else "32"
         for name, op, symbol, isa in _COMPARE_OPS:
             isa = max(isa, 1 if bits == 64 else 3)
-            forms.append(Form(f"{name}{bits}_reg", op | SRC_REG | base, Pattern.JUMP_REG, symbol, name + suffix, size,
-                              off=None, imm=0, isa=isa, group=f"base{bits}"))
-            forms.append(Form(f"{name}{bits}_imm", op | base, Pattern.JUMP_IMM, symbol, name + suffix, size,
-                              src=0, off=None, isa=isa, group=f"base{bits}"))
+            forms.append(
+                Form(
+                    f"{name}{bits}_reg",
+                    op | SRC_REG | base,
+                    Pattern.JUMP_REG,
+                    symbol,
+                    name + suffix,
+                    size,
+                    off=None,
+                    imm=0,
+                    isa=isa,
+                    group=f"base{bits}",
+                )
+            )
+            forms.append(
+                Form(
+                    f"{name}{bits}_imm",
+                    op | base,
+                    Pattern.JUMP_IMM,
+                    symbol,
+                    name + suffix,
+                    size,
+                    src=0,
+                    off=None,
+                    isa=isa,
+                    group=f"base{bits}",
+                )
+            )
     return forms
 
 
@@ -312,29 +399,128 @@ def _memory_forms() -> list[Form]:
     for name, size, width in _SIZES:
         group = "base64" if width == 8 else "base32"
         if width != 8:
-            forms.append(Form(f"ldabs{name}", Class.LD | Mode.ABS | size, Pattern.LD_ABS, f"u{width * 8}",
-                              f"ldabs{name}", width, src=0, group="packet"))
-            forms.append(Form(f"ldind{name}", Class.LD | Mode.IND | size, Pattern.LD_IND, f"u{width * 8}",
-                              f"ldind{name}", width, group="packet"))
-            forms.append(Form(f"ldxs{name}", Class.LDX | Mode.MEMSX | size, Pattern.LOAD, f"s{width * 8}",
-                              f"ldxs{name}", width, off=None, imm=0, isa=4))
-        forms.append(Form(f"ldx{name}", Class.LDX | Mode.MEM | size, Pattern.LOAD, f"u{width * 8}",
-                          f"ldx{name}", width, off=None, imm=0, group=group))
-        forms.append(Form(f"stx{name}", Class.STX | Mode.MEM | size, Pattern.STORE_REG, f"u{width * 8}",
-                          f"stx{name}", width, off=None, imm=0, group=group))
-        forms.append(Form(f"st{name}", Class.ST | Mode.MEM | size, Pattern.STORE_IMM, f"u{width * 8}",
-                          f"st{name}", width, src=0, off=None, group=group))
+            forms.append(
+                Form(
+                    f"ldabs{name}",
+                    Class.LD | Mode.ABS | size,
+                    Pattern.LD_ABS,
+                    f"u{width * 8}",
+                    f"ldabs{name}",
+                    width,
+                    src=0,
+                    group="packet",
+                )
+            )
+            forms.append(
+                Form(
+                    f"ldind{name}",
+                    Class.LD | Mode.IND | size,
+                    Pattern.LD_IND,
+                    f"u{width * 8}",
+                    f"ldind{name}",
+                    width,
+                    group="packet",
+                )
+            )
+            forms.append(
+                Form(
+                    f"ldxs{name}",
+                    Class.LDX | Mode.MEMSX | size,
+                    Pattern.LOAD,
+                    f"s{width * 8}",
+                    f"ldxs{name}",
+                    width,
+                    off=None,
+                    imm=0,
+                    isa=4,
+                )
+            )
+        forms.append(
+            Form(
+                f"ldx{name}",
+                Class.LDX | Mode.MEM | size,
+                Pattern.LOAD,
+                f"u{width * 8}",
+                f"ldx{name}",
+                width,
+                off=None,
+                imm=0,
+                group=group,
+            )
+        )
+        forms.append(
+            Form(
+                f"stx{name}",
+                Class.STX | Mode.MEM | size,
+                Pattern.STORE_REG,
+                f"u{width * 8}",
+                f"stx{name}",
+                width,
+                off=None,
+                imm=0,
+                group=group,
+            )
+        )
+        forms.append(
+            Form(
+                f"st{name}",
+                Class.ST | Mode.MEM | size,
+                Pattern.STORE_IMM,
+                f"u{width * 8}",
+                f"st{name}",
+                width,
+                src=0,
+                off=None,
+                group=group,
+            )
+        )
         atomic = Class.STX | Mode.ATOMIC | size
-        forms.append(Form(f"load_acquire_{name}", atomic, Pattern.LOAD_ACQUIRE, "load_acquire", "", width,
-                          off=None, imm=Atomic.LOAD_ACQ, isa=5, group="post"))
-        forms.append(Form(f"store_release_{name}", atomic, Pattern.STORE_RELEASE, "store_release", "", width,
-                          off=None, imm=Atomic.STORE_REL, isa=5, group="post"))
+        forms.append(
+            Form(
+                f"load_acquire_{name}",
+                atomic,
+                Pattern.LOAD_ACQUIRE,
+                "load_acquire",
+                "",
+                width,
+                off=None,
+                imm=Atomic.LOAD_ACQ,
+                isa=5,
+                group="post",
+            )
+        )
+        forms.append(
+            Form(
+                f"store_release_{name}",
+                atomic,
+                Pattern.STORE_RELEASE,
+                "store_release",
+                "",
+                width,
+                off=None,
+                imm=Atomic.STORE_REL,
+                isa=5,
+                group="post",
+            )
+        )
     for bits, size in ((64, Size.DW), (32, Size.W)):
         suffix = "" if bits == 64 else "32"
         for name, imm, symbol, pattern in _ATOMIC_OPS:
             isa = 1 if imm == Atomic.ADD else 3
-            forms.append(Form(f"{name}{bits}", Class.STX | Mode.ATOMIC | size, pattern, symbol, name + suffix,
-                              bits // 8, off=None, imm=int(imm), isa=isa, group=f"atomic{bits}"))
+            forms.append(
+                Form(
+                    f"{name}{bits}",
+                    Class.STX | Mode.ATOMIC | size,
+                    pattern,
+                    symbol,
+                    name + suffix,
+                    bits // 8,
+                    off=None,
+                    imm=int(imm),
+                    isa=isa,
+                    group=f"atomic{bits}",
+                )
+            )
     return forms
 
 
@@ -342,8 +528,17 @@ FORMS: tuple[Form, ...] = (
     *_alu_forms(64),
     *_alu_forms(32),
     *_swap_forms(),
-    Form("addr_space_cast", Alu.MOV | SRC_REG | Class.ALU64, Pattern.ADDR_SPACE_CAST, "addr_space_cast", "", 8,
-         off=1, isa=5, group="post"),
+    Form(
+        "addr_space_cast",
+        Alu.MOV | SRC_REG | Class.ALU64,
+        Pattern.ADDR_SPACE_CAST,
+        "addr_space_cast",
+        "",
+        8,
+        off=1,
+        isa=5,
+        group="post",
+    ),
     *_jump_forms(),
     *_memory_forms(),
 )
