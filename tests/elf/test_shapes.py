@@ -176,6 +176,7 @@ def test_record_sizes(size: int, sized: bool) -> None:
         ("maps", (1, 4, 4, 1, 0, 7), MapStyle.CLASSIC, Pinning.NONE, 0),
         ("maps", (1, 4, 4, 1, 4, 0, 2), MapStyle.DEF, Pinning.NONE, 2),
         ("maps", (12, 4, 4, 1, 0, 0, 0), MapStyle.DEF, Pinning.NONE, 0),
+        ("maps", (12, 4, 4, 1, 0, 0, 2), MapStyle.CLASSIC, Pinning.GLOBAL, 0),
         ("maps/m", (1, 4, 4, 1, 4, 0, 2), MapStyle.DEF, Pinning.NONE, 2),
         ("maps", (1, 4, 4, 1, 0, 0, 1, 0, 0), MapStyle.CLASSIC, Pinning.OBJECT, 0),
         ("maps", (1, 4, 4, 1, 4, 0, 1, 0), MapStyle.CLASSIC, Pinning.OBJECT, 0),

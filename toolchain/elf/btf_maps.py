@@ -27,10 +27,9 @@ from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
 from toolchain.spec.objects import SymbolType
 
 SECTION = ".maps"
-_NUMBERS = {
-    "type": "type", "key_size": "key_size", "value_size": "value_size", "max_entries": "max_entries",
-    "map_flags": "map_flags", "numa_node": "numa_node", "pinning": "pinning", "map_extra": "map_extra",
-}  # fmt: skip
+_NUMBERS = frozenset(
+    ("type", "key_size", "value_size", "max_entries", "map_flags", "numa_node", "pinning", "map_extra")
+)
 _SLOT_SIZE = 8
 
 
@@ -72,17 +71,16 @@ def find_btf_maps(scope: Scope, btf: Btf | None) -> list[tuple[int, int, MapSpec
 
 def _slots(scope: Scope, number: int) -> list[tuple[int, str]]:
     """(offset, name of the map or program) of every filled slot of the section."""
+    section = scope.sections[number]
     found = []
     by_place: dict[tuple[int, int], str] = {}
-    for relocation in scope.sections[number].relocations:
-        if relocation.symbol < 0:
-            continue
-        symbol = scope.symbols[relocation.symbol]
-        if symbol.type is SymbolType.SECTION and not by_place:
-            by_place = _named_places(scope)
-        name = symbol.name or by_place.get((symbol.section, _in_place(scope, number, relocation.offset)), "")
-        if not name or symbol.type is SymbolType.SECTION:
-            name = by_place.get((symbol.section, _in_place(scope, number, relocation.offset)), "")
+    for relocation in section.relocations:
+        symbol = scope.symbols[relocation.symbol] if relocation.symbol >= 0 else None
+        name = symbol.name if symbol is not None else ""
+        if symbol is not None and symbol.type is SymbolType.SECTION:
+            by_place = by_place or _named_places(scope)
+            offset = scope.number(section.data[relocation.offset : relocation.offset + _SLOT_SIZE])
+            name = by_place.get((symbol.section, offset + (relocation.addend or 0)), "")
         if not name:
             raise scope.fault(SECTION, "initial value that names neither a map nor a program", relocation.offset)
         found.append((relocation.offset, name))
@@ -95,11 +93,6 @@ def _named_places(scope: Scope) -> dict[tuple[int, int], str]:
         for number, symbols in enumerate(scope.symbols_of)
         for symbol in reversed(symbols)
     }
-
-
-def _in_place(scope: Scope, number: int, offset: int) -> int:
-    field = scope.sections[number].data[offset : offset + _SLOT_SIZE]
-    return int.from_bytes(field, "little" if scope.file.endian == "little" else "big")
 
 
 class _MapReader:

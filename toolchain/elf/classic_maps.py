@@ -14,7 +14,8 @@ consumes the rest. The rule here, most certain evidence first:
 1. type information of the variable: fields are read by their names, wherever they stand;
 2. a ``maps/NAME`` section holds a def;
 3. 32 or 36 bytes are tc's: no def has that many;
-4. 24 or 28 bytes are a def if they are a map of maps (tc's needs word 7) or say BPF_F_NUMA_NODE (word 6), else tc's.
+4. 24 or 28 bytes are a def if they say BPF_F_NUMA_NODE, or are a map of maps (tc's needs word 7) and word 6 is zero,
+   else tc's.
    Where words 5 and 6 are zero both readings are the same map; it is called a def.
 
 Source: iproute2 7.1 include/bpf_elf.h and lib/bpf_legacy.c (bpf_map_num_sym, bpf_fetch_maps_end); Linux 5.0
@@ -27,7 +28,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from toolchain.btf import Btf
 from toolchain.btf.types import Struct, Var
@@ -108,8 +109,7 @@ def _fields_of(
 ) -> tuple[dict[str, int], MapStyle]:
     """The record's fields by name, and which struct it is."""
     data = section.data[offset : offset + size]
-    mark = layout.MARK[scope.file.endian]
-    named = _fields_by_type(btf, name, data, mark) if btf is not None else None
+    named = _fields_by_type(scope, btf, name, data) if btf is not None else None
     if named is not None:
         unknown = sorted(set(named) - set(_TC) - set(_DEF))
         for field in unknown:
@@ -118,7 +118,7 @@ def _fields_of(
                 raise scope.fault(section.name, message, offset)
         is_tc = bool(set(named) & {"id", "pinning", "inner_id", "inner_idx"})
         return named, MapStyle.CLASSIC if is_tc else MapStyle.DEF
-    words = struct.unpack_from(f"{mark}{min(size, MAX_SIZE) // 4}I", data)
+    words = struct.unpack_from(f"{layout.MARK[scope.file.endian]}{min(size, MAX_SIZE) // 4}I", data)
     if any(data[len(words) * 4 :]):
         message = f"map {name} has a record of {size} bytes with content after the first {MAX_SIZE} (only zeros)"
         raise scope.fault(section.name, message, offset + len(words) * 4)
@@ -138,12 +138,14 @@ def _style_of(section: str, words: tuple[int, ...]) -> MapStyle:
         return MapStyle.CLASSIC
     if len(words) in (len(_TC) - 1, len(_TC)):
         return MapStyle.CLASSIC
-    if words[0] in MAP_IN_MAP_TYPES or (len(words) > 4 and words[4] & MapFlag.NUMA_NODE):
+    if len(words) > 4 and words[4] & MapFlag.NUMA_NODE:
+        return MapStyle.DEF
+    if words[0] in MAP_IN_MAP_TYPES and not any(words[6:]):
         return MapStyle.DEF
     return MapStyle.CLASSIC if any(words[5:]) else MapStyle.DEF
 
 
-def _fields_by_type(btf: Btf, name: str, data: bytes, mark: str) -> dict[str, int] | None:
+def _fields_by_type(scope: Scope, btf: Btf, name: str, data: bytes) -> dict[str, int] | None:
     """The record's 32-bit fields by the names that the variable's type gives them; None where it has no such type."""
     variable = btf.find(name, Var)
     if not variable:
@@ -151,12 +153,11 @@ def _fields_by_type(btf: Btf, name: str, data: bytes, mark: str) -> dict[str, in
     record = btf.resolved(btf.types[variable].type_id)  # type: ignore[union-attr]
     if not isinstance(record, Struct) or record.size != len(data):
         return None
-    byteorder: Literal["little", "big"] = "little" if mark == "<" else "big"
     fields: dict[str, int] = {}
     for field, start, size in _flat_members(btf, record):
         if not 0 < size <= len(data) - start:
             return None
-        fields[_SPELLINGS.get(field, field)] = int.from_bytes(data[start : start + size], byteorder)
+        fields[_SPELLINGS.get(field, field)] = scope.number(data[start : start + size])
     return fields if "type" in fields else None
 
 

@@ -85,7 +85,7 @@ def kernel_version(scope: Scope) -> int:
     if len(section.data) != 4:
         scope.warn(f"section version has {len(section.data)} bytes, not 4: ignored")
         return 0
-    return int.from_bytes(section.data, "little" if scope.file.endian == "little" else "big")
+    return scope.number(section.data)
 
 
 def repair_types(scope: Scope, btf: Btf) -> Btf:

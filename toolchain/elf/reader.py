@@ -85,9 +85,8 @@ class _Reader:
         self.endian = "little" if data[5] == 1 else "big"
         self.mark = layout.MARK[self.endian]
         fields = struct.unpack_from(self.mark + layout.FILE_HEADER, data)
-        _, kind, self.machine, _, _, _, self.header_offset, self.flags, _, _, _, size, self.count, self.name_table = (
-            fields
-        )
+        kind, self.machine, self.header_offset, self.flags = fields[1], fields[2], fields[6], fields[7]
+        size, self.count, self.name_table = fields[11:]
         if self.machine not in (layout.MACHINE_BPF, 0):
             raise self.fault(f"object of another machine: {self.machine} ({layout.MACHINE_BPF} BPF)", 18)
         if kind != layout.TYPE_RELOCATABLE:

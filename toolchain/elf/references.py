@@ -21,7 +21,6 @@ Source: LLVM 19 BPFAsmBackend/BPFELFObjectWriter; Linux 6.12 Documentation/bpf/l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from toolchain.elf import layout
 from toolchain.elf.scope import Scope
@@ -44,7 +43,6 @@ from toolchain.spec.objects import (
 def called_places(scope: Scope) -> set[tuple[int, int]]:
     """(section, byte offset) of everything in code that a relocation of code calls or takes the address of."""
     places: set[tuple[int, int]] = set()
-    order: Literal["little", "big"] = "little" if scope.file.endian == "little" else "big"
     for number, section in enumerate(scope.sections):
         if not section.relocations or not scope.is_code(number):
             continue
@@ -54,7 +52,7 @@ def called_places(scope: Scope) -> set[tuple[int, int]]:
             if symbol is None or not 0 <= symbol.section < len(scope.sections) or offset + SLOT_SIZE > section.size:
                 continue
             opcode = section.data[offset]
-            addend = int.from_bytes(section.data[offset + 4 : offset + 8], order, signed=True)
+            addend = scope.number(section.data[offset + 4 : offset + 8], signed=True)
             addend += relocation.addend or 0
             target = symbol.value + (SLOT_SIZE * (addend + 1) if opcode == CALL else addend)
             if opcode in (CALL, LDDW) and target % SLOT_SIZE == 0 and scope.is_code(symbol.section):
@@ -118,8 +116,7 @@ class Resolver:
     def _addend(self, section: Section, relocation: Relocation, offset: int, size: int) -> int:
         """The number in place and SHT_RELA's own."""
         field = section.data[offset : offset + size]
-        order: Literal["little", "big"] = "little" if self.scope.file.endian == "little" else "big"
-        return int.from_bytes(field, order, signed=True) + (relocation.addend or 0)
+        return self.scope.number(field, signed=True) + (relocation.addend or 0)
 
     def _symbol(self, section: Section, relocation: Relocation) -> Symbol:
         if relocation.symbol < 0:

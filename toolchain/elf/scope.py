@@ -57,6 +57,10 @@ class Scope:
         """Where something is."""
         return SectionPlace(self.path, section, offset)
 
+    def number(self, data: bytes, signed: bool = False) -> int:
+        """The number that ``data`` holds in the object's byte order."""
+        return int.from_bytes(data, "little" if self.file.endian == "little" else "big", signed=signed)
+
     def fault(self, section: str, message: str, offset: int | None = None) -> ObjectError:
         """An error at a section's offset."""
         return ObjectError(message, SectionPlace(self.path, section, offset))
