@@ -78,7 +78,10 @@ class Comparison:
 
 def make_maps() -> list[int]:
     """The generator's maps in the kernel."""
-    return [oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries) for spec in MAPS]
+    return [
+        oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
+        for spec in MAPS
+    ]
 
 
 def run(seed: int, seconds: float, count: int, verbose: bool) -> int:

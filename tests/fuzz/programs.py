@@ -13,11 +13,13 @@ Jumps go forward over a nested block, or back to the head of a counted loop, so 
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import NamedTuple
 
+from toolchain.isa.helpers import HELPER_NAMES, ArgType, HelperProto, RetType, TypeFlag, is_map_allowed, proto_of
 from toolchain.isa.insn import Insn, wide
-from toolchain.isa.map_types import MapType
+from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.opcodes import LDDW, Alu, Jmp
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
@@ -28,7 +30,19 @@ MAPS: tuple[MapSpec, ...] = (
     MapSpec("hash", MapType.HASH, 8, VALUE_SIZE, 4),
     MapSpec("small", MapType.ARRAY, 4, 7, 1),
     MapSpec("single", MapType.ARRAY, 4, VALUE_SIZE, 1),
+    MapSpec("percpu", MapType.PERCPU_ARRAY, 4, 16, 2),
+    MapSpec("lru", MapType.LRU_HASH, 4, 16, 4),
+    MapSpec("trie", MapType.LPM_TRIE, 8, 8, 4, MapFlag.NO_PREALLOC),
+    MapSpec("read_only", MapType.ARRAY, 4, 24, 1, MapFlag.RDONLY_PROG),
+    MapSpec("write_only", MapType.ARRAY, 4, 24, 1, MapFlag.WRONLY_PROG),
+    MapSpec("programs", MapType.PROG_ARRAY, 4, 4, 2),
+    MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 2),
+    MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    MapSpec("queue", MapType.QUEUE, 0, 8, 4),
+    MapSpec("devices", MapType.DEVMAP, 4, 4, 2),
 )
+PLAIN = (0, 1, 2, 3, 4, 5, 6, 7, 8)
+"""Maps whose values programs look up."""
 
 _ALU = (Alu.ADD, Alu.SUB, Alu.MUL, Alu.AND, Alu.OR, Alu.XOR, Alu.LSH, Alu.RSH, Alu.ARSH)
 _COMPARE = (
@@ -39,6 +53,25 @@ _SIZE_BITS = {1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18}
 _SAVED = (6, 7, 8, 9)
 
 SCALAR, CTX, STACK, VALUE, PACKET, PACKET_END, UNSET = "scalar", "ctx", "stack", "value", "packet", "end", "unset"
+
+
+_MAKEABLE = {
+    *(ArgType.ANYTHING, ArgType.SCALAR, ArgType.PTR_TO_CTX, ArgType.CONST_MAP_PTR, ArgType.PTR_TO_MAP_KEY),
+    *(ArgType.PTR_TO_MAP_VALUE, ArgType.PTR_TO_MEM, ArgType.CONST_SIZE, ArgType.CONST_SIZE_OR_ZERO),
+}
+
+
+@functools.cache
+def _callable(prog_type: ProgType) -> tuple[HelperProto, ...]:
+    """The helpers whose arguments the generator can make and whose results it can use."""
+    found = (proto_of(number, prog_type) for number in range(1, len(HELPER_NAMES)))
+    return tuple(
+        proto
+        for proto in found
+        if proto is not None
+        and all(arg.type in _MAKEABLE for arg in proto.args)
+        and proto.ret.type in (RetType.INTEGER, RetType.VOID, RetType.PTR_TO_MAP_VALUE)
+    )
 
 
 class Generated(NamedTuple):
@@ -313,7 +346,7 @@ class _Generator:
     def lookup(self) -> None:
         """A map value in r0, usually checked for NULL, then used."""
         rng = self.rng
-        number = rng.randrange(len(MAPS))
+        number = rng.choice(PLAIN)
         at = -8 if MAPS[number].key_size == 8 else rng.choice((-4, -8))
         if rng.random() < 0.7:
             self.emit(0x7A if MAPS[number].key_size == 8 else 0x62, 10, off=at, imm=rng.choice((0, 0, 1, 3, 4)))
@@ -458,6 +491,65 @@ class _Generator:
         self.clobber()
         self.kinds[0] = SCALAR
 
+    def any_helper(self) -> None:
+        """Any helper that this type of program has, with arguments of the kinds that it takes, most of the time."""
+        rng = self.rng
+        proto = rng.choice(_callable(self.prog_type))
+        ctx = self.pick(CTX)
+        if ctx is None:
+            return
+        length = self.narrow(rng.choice((0, 7, 8, 15, 16))) if rng.random() < 0.3 else None
+        ctx = self.pick(CTX)
+        if ctx is None or ctx < 6:
+            return
+        if rng.random() < 0.8:
+            self.emit(0x7A, 10, off=-8, imm=rng.choice((0, 1)))
+            self.emit(0x7A, 10, off=-16)
+        number = rng.choice(PLAIN)
+        kinds = [index for index, spec in enumerate(MAPS) if is_map_allowed(proto.name, spec.map_type, self.prog_type)]
+        if kinds and not self.dares():
+            number = rng.choice(kinds)
+        for index, arg in enumerate(proto.args):
+            register = index + 1
+            if arg.type == ArgType.PTR_TO_CTX and not self.dares():
+                self.emit(0xBF, register, ctx)
+            elif arg.type == ArgType.CONST_MAP_PTR and not self.dares():
+                self.code.append(wide(LDDW, register, 5, number))
+            elif arg.type in (ArgType.CONST_SIZE, ArgType.CONST_SIZE_OR_ZERO):
+                if length is not None:
+                    self.emit(0xBF, register, length)
+                else:
+                    self.emit(0xB7, register, imm=rng.choice((1, 4, 8, 8, 16, 17 if self.dares() else 2, 0)))
+            elif arg.type in (ArgType.PTR_TO_MEM, ArgType.PTR_TO_MAP_KEY, ArgType.PTR_TO_MAP_VALUE):
+                self._memory(register, bool(arg.flags & TypeFlag.MAYBE_NULL))
+            else:
+                self.emit(0xB7, register, imm=rng.choice((0, 0, 1, self.number())))
+        self.emit(0x85, imm=proto.id)
+        self.clobber()
+        self.kinds[0] = SCALAR if proto.ret.type == RetType.INTEGER else UNSET
+        self.kinds = [UNSET if kind in (PACKET, PACKET_END) else kind for kind in self.kinds]
+        if proto.ret.type == RetType.PTR_TO_MAP_VALUE:
+            if not self.dares():
+                self.leave_if(Jmp.JEQ | 0x05, 0)
+            self.touch(0, 0, rng.choice((1, 4, 8)))
+            self.kinds[0] = UNSET
+
+    def _memory(self, register: int, may_be_null: bool) -> None:
+        """A pointer to some memory, by chance of the stack, a map or the packet."""
+        rng = self.rng
+        pointer = self.pick(VALUE, PACKET)
+        if may_be_null and rng.random() < 0.3:
+            self.emit(0xB7, register)
+        elif pointer is not None and pointer >= 6 and rng.random() < 0.4:
+            self.emit(0xBF, register, pointer)
+            if rng.random() < 0.3:
+                self.emit(0x07, register, imm=rng.choice((1, 8, 40)))
+        elif rng.random() < 0.15:
+            self.code.append(wide(LDDW, register, 6, rng.choice((2, 3, 7, 8))))
+        else:
+            self.emit(0xBF, register, 10)
+            self.emit(0x07, register, imm=-8 if self.dares() else rng.choice((-16, -16, -16, -24)))
+
     def subprogram(self) -> None:
         """A call of the one subprogram, with a pointer and a number."""
         source = self.pick(VALUE, STACK, PACKET) if self.rng.random() < 0.6 else 10
@@ -492,7 +584,8 @@ class _Generator:
         choices: list[tuple[float, object]] = [
             (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
-            (9, self.packet), (4, self.helper), (2, self.subprogram), (20 * self.daring, self.noise),
+            (9, self.packet), (4, self.helper), (6, self.any_helper), (2, self.subprogram),
+            (20 * self.daring, self.noise),
         ]  # fmt: skip
         if self.depth < 3:
             choices += [(12, self.branch), (3, self.loop)]
