@@ -208,7 +208,7 @@ def test_which_struct(section: str, words: tuple[int, ...], style: MapStyle, pin
         (
             (code("xdp", LDDW + EXIT, Relocation(0, 1, 0)), Section("maps", 1, 3, record(1, 4, 4, 1))),
             (Symbol("x", 1, 2), Symbol("m", 1, bind=SymbolBind.GLOBAL), func("f", 0)),
-            "made.o:maps+0x0: map m has a record of 8",
+            "made.o:xdp+0x0: address of neither a map nor a function: maps+0x2 (x)",
         ),
         (
             (code("xdp", LDDW + EXIT, Relocation(0, 1, 0)),),

@@ -4,9 +4,9 @@
     tc      type  key_size  value_size  max_entries  map_flags  id             pinning    inner_id  inner_idx
     def     type  key_size  value_size  max_entries  map_flags  inner_map_idx  numa_node
 
-A symbol names each record, in section ``maps`` or in one of its own, ``maps/NAME``. A record is as long as its symbol
-says; where the symbol has no size, as long as section size / number of symbols (tc's rule). 16 to 36 bytes; missing
-fields are zero; longer ones only if the rest is zero.
+A symbol names each record (labels apart, which are local and untyped), in section ``maps`` or in one of its own,
+``maps/NAME``. A record is as long as its symbol says; where the symbol has no size, as long as section size / number
+of symbols (tc's rule). 16 to 36 bytes; missing fields are zero; longer ones only if the rest is zero.
 
 The two agree in their first five words. How others tell them apart: tc takes every record for its own struct; libbpf
 before 1.0 reads five words and refuses anything but zeros behind them; cilium/ebpf does the same unless its caller
@@ -36,7 +36,7 @@ from toolchain.elf import layout
 from toolchain.elf.scope import MAX_MAPS, MAX_MEMBERS, Scope
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
 from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
-from toolchain.spec.objects import Section, Symbol
+from toolchain.spec.objects import Section, Symbol, SymbolBind, SymbolType
 
 MIN_SIZE, MAX_SIZE = 16, 36
 _COMMON = ("type", "key_size", "value_size", "max_entries", "map_flags")
@@ -75,7 +75,9 @@ def find_classic_maps(scope: Scope, btf: Btf | None) -> list[tuple[int, int, Map
 
 def _records_of(scope: Scope, number: int, section: Section, btf: Btf | None) -> list[_Record]:
     symbols: dict[int, Symbol] = {}
-    for symbol in scope.symbols_of[number]:
+    named = scope.symbols_of[number]
+    exported = [each for each in named if each.type is SymbolType.OBJECT or each.bind is not SymbolBind.LOCAL]
+    for symbol in exported or named:
         symbols.setdefault(symbol.value, symbol)
     if not symbols:
         if section.size:
@@ -229,6 +231,8 @@ def _with_inner(record: _Record, records: list[_Record]) -> MapSpec:
     if not spec.classic_inner_id or not members:
         return spec
     values = tuple(
-        InitialValue(each.classic_inner_index, each.name) for each in members if each.classic_inner_index >= 0
+        InitialValue(each.classic_inner_index, each.name)
+        for each in members
+        if each.classic_inner_index >= 0 and not each.classic_inner_id
     )
     return replace(spec, inner=members[0], values=values)

@@ -91,10 +91,11 @@ def kernel_version(scope: Scope) -> int:
 def repair_types(scope: Scope, btf: Btf) -> Btf:
     """The same types, with the sizes of DATASECs and the offsets of their global variables filled in.
 
-    Hidden functions become static ones, which the verifier does not judge apart from their callers.
+    Hidden functions of .text become static ones, which the verifier does not judge apart from their callers.
     """
     repaired: dict[int, BtfType] = {}
-    for symbol in scope.file.symbols:
+    text = scope.number_of.get(".text")
+    for symbol in scope.symbols_of[text] if text is not None else ():
         if symbol.type is SymbolType.FUNC and is_hidden(symbol) and symbol.bind is not SymbolBind.LOCAL:
             type_id = btf.find(symbol.name, Func)
             func = btf.types[type_id]
