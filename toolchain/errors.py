@@ -43,7 +43,7 @@ class Where:
         return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) not in (None, "")}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.as_json() == other.as_json()  # type: ignore[attr-defined]
+        return isinstance(other, Where) and type(self) is type(other) and self.as_json() == other.as_json()
 
     def __hash__(self) -> int:
         return hash(tuple(sorted((key, str(value)) for key, value in self.as_json().items())))
