@@ -24,6 +24,14 @@ LONGEST = 0.040
 """Seconds that a worker may live: about three loads."""
 
 
+@pytest.fixture(autouse=True)
+def _everything_is_imported(pin_root):
+    """One load before the forks, so that no child spends its short life on imports."""
+    runtime = UserRuntime(f"{pin_root}-warm")
+    load(runtime, read_spec(counter(), "a.o")).close()
+    runtime.close()
+
+
 def faults(runtime):
     return [str(finding) for finding in check(runtime.store, {"map": check_map}) if finding.is_fault]
 
