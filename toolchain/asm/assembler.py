@@ -114,6 +114,7 @@ class Assembler:
         self.declared_functions: set[str] = set()
         self.files: list[str] = []
         self.line_files: dict[int, tuple[bytes, bytes, int | None]] = {}
+        self.line_rows: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         self.pending_location: tuple[int, ...] | None = None
         self.location_flags = 1
         self.frames: list[tuple[int, int, int]] = []
@@ -424,7 +425,12 @@ class Assembler:
         if self.options.debug:
             self.source_lines.append((section.index, section.size, self.line))
         if self.pending_location is not None:
-            section.rows.append((section.size, self.pending_location))
+            self.flush_location()
+
+    def flush_location(self) -> None:
+        """Gives the last .loc its row in the table of lines, at this place."""
+        if self.pending_location is not None:
+            self.line_rows.setdefault(self.current.index, []).append((self.current.size, self.pending_location))
             self.pending_location = None
             self.update_watch()
 

@@ -65,9 +65,8 @@ class _Writer:
         self.out += bytes((_MIN_INSN, 1, 1, _LINE_BASE & 0xFF, _LINE_RANGE, _OPCODE_BASE)) + _OPERAND_COUNTS
         self._names()
         header_end = len(self.out)
-        for section in self.state.sections:
-            if section.rows:
-                self._sequence(section)
+        for index, rows in self.state.line_rows.items():
+            self._sequence(self.state.sections[index], rows)
         head = self._int(len(self.out) - 4, 4) + self._int(5, 2) + bytes((8, 0)) + self._int(header_end - 12, 4)
         self.out[:12] = head
         self.table.append(bytes(self.out))
@@ -109,11 +108,11 @@ class _Writer:
             if has_md5:
                 self.out += (digest or 0).to_bytes(16, "big")
 
-    def _sequence(self, section: SectionBuilder) -> None:
+    def _sequence(self, section: SectionBuilder, rows: list[tuple[int, tuple[int, ...]]]) -> None:
         """The rows of one section's code."""
         file, line, column, flags, isa, discriminator = 1, 1, 0, 1, 0, 0
         address = -1
-        for offset, (new_file, new_line, new_column, new_flags, new_isa, new_discriminator) in section.rows:
+        for offset, (new_file, new_line, new_column, new_flags, new_isa, new_discriminator) in rows:
             if new_file != file:
                 file = new_file
                 self._operation(_SET_FILE, file)

@@ -327,6 +327,7 @@ def _loc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
             isa = value
         else:
             discriminator = value
+    state.flush_location()
     state.location_flags = flags & 1
     state.pending_location = (numbers[0], numbers[1], column, flags, isa, discriminator)
     state.update_watch()

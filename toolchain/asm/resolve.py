@@ -297,6 +297,8 @@ def finish(state: Assembler) -> ObjectFile:
             data = _patch_lebs(state, resolver, builder.index, data)
         contents.append(data)
     symbols = _symbols(state, resolver)
+    if state.faults:
+        return ObjectFile((), (), state.options.endian, path=state.unit.path)
     position = {
         (symbol.name, symbol.type is SymbolType.SECTION, symbol.section): index for index, symbol in enumerate(symbols)
     }

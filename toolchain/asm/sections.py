@@ -45,7 +45,7 @@ MAX_SIZE = 64 << 20
 class SectionBuilder:
     """A section that grows. ``pieces`` hold its bytes so far; ``size`` is their length."""
 
-    __slots__ = ("align", "entry_size", "flags", "index", "is_undecided", "name", "pieces", "rows", "size", "type")
+    __slots__ = ("align", "entry_size", "flags", "index", "is_undecided", "name", "pieces", "size", "type")
 
     def __init__(self, name: str, index: int, type: int, flags: int, entry_size: int, is_undecided: bool) -> None:
         self.name = name
@@ -57,7 +57,6 @@ class SectionBuilder:
         self.align = 1
         self.pieces: list[bytes] = []
         self.size = 0
-        self.rows: list[tuple[int, tuple[int, ...]]] = []
 
     def append(self, data: bytes) -> None:
         """Adds bytes. Raises Fault past MAX_SIZE."""

@@ -30,8 +30,8 @@ from toolchain.asm.faults import Fault
 NUMBER, NAME, STRING = "\x01", "\x02", "\x03"
 _EXACT = "\x04"
 """Begins the key of a plan that serves one exact text."""
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
-"""Control characters: the placeholders and what no text has a use for."""
+_CONTROL = "\x05"
+"""Stands for any control character outside strings and comments, so that none passes for a placeholder."""
 
 _TOKEN = re.compile(
     r"""[A-Za-z_.$][\w.$]*(?:/[\w.$]+)*       # word; with slashes, a section's name
@@ -105,6 +105,8 @@ class _Classes(dict[str, str]):
                 piece = first + NUMBER
             else:
                 piece = NAME
+        elif first != "\n" and (first < " " or first == "\x7f"):
+            piece = _CONTROL
         else:
             piece = token
         self[token] = piece
@@ -181,17 +183,7 @@ class Shapes:
         return found
 
     def _batch(self, lines: list[str], found: dict[str, tuple[Statement, ...] | Fault]) -> None:
-        text = "\n".join(lines)
-        if _FORBIDDEN.search(text):
-            for line in lines:
-                match = _FORBIDDEN.search(line)
-                if match:
-                    found[line] = Fault(f"control character 0x{ord(match[0]):02x}", match.start(), match.end())
-            lines = [line for line in lines if line not in found]
-            if not lines:
-                return
-            text = "\n".join(lines)
-        tokens = _TOKEN.findall(text)
+        tokens = _TOKEN.findall("\n".join(lines))
         shapes = "".join(map(self._classes.__getitem__, tokens)).split("\n")
         flat = [value for value in map(self._values.__getitem__, tokens) if value is not None]
         memo: dict[str, tuple[tuple[Any, ...] | None, int]] = {}
@@ -262,6 +254,9 @@ class Shapes:
         text = line[start:end]
         placed = [token for token in tokens if self._values[token.text] is not None]
         values = tuple(self._values[token.text] for token in placed)
+        if _CONTROL in shape:
+            bad = next(token for token in tokens if token.piece == _CONTROL)
+            raise Fault(f"control character 0x{ord(bad.text):02x}", bad.start, bad.start + 1)
         plan = self.plans.get(dialect + shape)
         if plan is not None:
             return plan, values
