@@ -90,6 +90,8 @@ class Code:
         if lib.vm_machine_create(seed, machine):
             raise LoadError("cannot make a machine", errno.ENOMEM, program.where)
         self._machine = ffi.gc(machine[0], lib.vm_machine_destroy)
+        self._single, self._out = ffi.new("struct vm_run *"), ffi.new("uint8_t[]", 2048 + _GROWTH)
+        self._trace_size, self._trace_dropped = ffi.new("uint32_t *"), ffi.new("uint64_t *")
 
     def _create(self, verified: VerifiedProgram | None, takes_anything: bool) -> Any:
         program = self.program
@@ -145,7 +147,17 @@ class Code:
         Shape: ``data`` from the Ethernet header on; ``ctx`` empty or as BPF_PROG_TEST_RUN takes it.
         Raises: LoadError EINVAL for a packet or context that the kernel's test run refuses, Fault.
         """
-        return self.run_batch((data,), ctx, repeat, budget)[0]
+        self._check(ctx, repeat)
+        run = self._single
+        if len(data) + _GROWTH > len(self._out):
+            self._out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+        source = _prepare(run, data, self._out, ctx)
+        status = lib.vm_run_batch(self._machine, self._prog, run, 1, repeat, budget)
+        del source
+        trace = self._take_trace()
+        if status:
+            raise self._run_error(run, len(data))
+        return _result(run, len(ctx), trace)
 
     def run_batch(
         self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET
@@ -154,54 +166,39 @@ class Code:
 
         Shape: one result a packet; what trace_printk wrote stands in the last one.
         """
+        self._check(ctx, repeat)
+        rest, results = iter(packets), []
+        failure: ToolchainError | None = None
+        while chunk := tuple(islice(rest, _CHUNK)):
+            runs = ffi.new("struct vm_run[]", len(chunk))
+            held: list[Any] = []
+            for run, data in zip(runs, chunk, strict=True):
+                out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+                held += (out, _prepare(run, data, out, ctx))
+            status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), repeat, budget)
+            if status and failure is None:
+                failed = next(index for index, run in enumerate(runs) if run.status)
+                failure = self._run_error(runs[failed], len(chunk[failed]))
+            results += [_result(run, len(ctx)) for run in runs]
+            del held
+        trace = self._take_trace()
+        if failure is not None:
+            raise failure
+        if trace:
+            results[-1] = replace(results[-1], trace=trace)
+        return tuple(results)
+
+    def close(self) -> None:
+        """No more runs. Twice is once."""
+        self._prog = None
+
+    def _check(self, ctx: bytes, repeat: int) -> None:
         if self._prog is None:
             raise ValueError("program is closed")
         if not 1 <= repeat < 1 << 32:
             raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)
         if len(ctx) > CTX_SIZE:
             raise LoadError(f"context size: {len(ctx)} (at most {CTX_SIZE})", errno.E2BIG)
-        rest, results = iter(packets), []
-        failure: ToolchainError | None = None
-        while chunk := tuple(islice(rest, _CHUNK)):
-            runs, held = self._prepare(chunk, ctx)
-            status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), repeat, budget)
-            if status and failure is None:
-                failure = next(
-                    self._run_error(run, len(data)) for run, data in zip(runs, chunk, strict=False) if run.status
-                )
-            results += [self._result(run, len(ctx)) for run in runs]
-            del held
-        trace = self._take_trace()
-        if failure is not None:
-            raise failure
-        return (*results[:-1], replace(results[-1], trace=trace)) if results else ()
-
-    def close(self) -> None:
-        """No more runs. Twice is once."""
-        self._prog = None
-
-    def _prepare(self, packets: tuple[bytes, ...], ctx: bytes) -> tuple[Any, list[Any]]:
-        runs = ffi.new("struct vm_run[]", len(packets))
-        held: list[Any] = []
-        for index, data in enumerate(packets):
-            source, out = ffi.from_buffer("const uint8_t[]", data), ffi.new("uint8_t[]", len(data) + _GROWTH)
-            held += (source, out)
-            run = runs[index]
-            run.data, run.data_size = source, len(data)
-            run.out, run.out_capacity = out, len(data) + _GROWTH
-            run.has_ctx = bool(ctx)
-            ffi.memmove(run.ctx, ctx, len(ctx))
-        return runs, held
-
-    def _result(self, run: Any, ctx_size: int) -> RunResult:
-        return RunResult(
-            int(run.retval),
-            ffi.buffer(run.out, run.out_size)[:] if run.out_size <= run.out_capacity else b"",
-            ffi.buffer(run.ctx, ctx_size)[:],
-            int(run.duration_ns),
-            redirect_ifindex=int(run.redirect_ifindex),
-            insn_count=int(run.insn_count),
-        )
 
     def _run_error(self, run: Any, size: int) -> ToolchainError:
         if run.status == lib.VM_BAD_PACKET:
@@ -216,8 +213,11 @@ class Code:
         return Fault(text, InsnPlace(self.program.name, int(run.fault_slot)), int(run.insn_count))
 
     def _take_trace(self) -> str:
-        size, dropped = ffi.new("uint32_t *"), ffi.new("uint64_t *")
-        text = ffi.buffer(lib.vm_trace_text(self._machine, size, dropped), size[0])[:]
+        size, dropped = self._trace_size, self._trace_dropped
+        start = lib.vm_trace_text(self._machine, size, dropped)
+        if not size[0] and not dropped[0]:
+            return ""
+        text = ffi.buffer(start, size[0])[:]
         lib.vm_trace_clear(self._machine)
         lost = f"[{dropped[0]} bytes of trace text lost]\n" if dropped[0] else ""
         return _printable(bytes(text).decode("utf-8", "backslashreplace")) + lost
@@ -229,6 +229,29 @@ def _accesses(accesses: Sequence[CtxAccess]) -> tuple[Any, int]:
         row = array[index]
         row.slot, row.offset, row.size, row.is_write = access.slot, access.offset, access.size, access.is_write
     return array, len(accesses)
+
+
+def _prepare(run: Any, data: bytes, out: Any, ctx: bytes) -> Any:
+    """Fill in what goes into a run. Gives what must live until the run is over."""
+    source = ffi.from_buffer("const uint8_t[]", data)
+    run.data, run.data_size = source, len(data)
+    run.out, run.out_capacity = out, len(out)
+    run.has_ctx = bool(ctx)
+    if ctx:
+        ffi.memmove(run.ctx, ctx.ljust(CTX_SIZE, b"\0"), CTX_SIZE)
+    return source
+
+
+def _result(run: Any, ctx_size: int, trace: str = "") -> RunResult:
+    return RunResult(
+        run.retval,
+        ffi.buffer(run.out, run.out_size)[:] if run.out_size <= run.out_capacity else b"",
+        ffi.buffer(run.ctx, ctx_size)[:] if ctx_size else b"",
+        run.duration_ns,
+        trace,
+        run.redirect_ifindex,
+        run.insn_count,
+    )
 
 
 def _printable(text: str) -> str:

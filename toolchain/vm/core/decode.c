@@ -318,7 +318,8 @@ static enum vm_status rewrite_accesses(const struct decoder *decoder) {
         struct vm_cell *cell;
         int32_t pointer;
 
-        if (access->slot >= source->slot_count || access->offset + access->size > VM_CTX_SIZE)
+        if (access->slot >= source->slot_count || access->offset > VM_CTX_SIZE ||
+            access->size > VM_CTX_SIZE - access->offset)
             return fail(decoder, access->slot, access->offset, VM_UNSUPPORTED_FIELD);
         if (is_unsupported_field(source->prog_type, access->offset))
             return fail(decoder, access->slot, access->offset, VM_UNSUPPORTED_FIELD);

@@ -63,10 +63,14 @@ struct frame {
         PAY();             \
         JUMP_TO(cell + 1); \
     } while (0)
-#define CHECK(why, where, size, is_write)                                            \
-    do {                                                                             \
-        if (__builtin_expect(!vm_may_access(state, (where), (size), (is_write)), 0)) \
-            FAULT((why), (where));                                                   \
+/* Nearly all accesses are to the stack, so that is asked here. */
+#define IS_STACK(where, size)                           \
+    ((where) - (uint64_t)(uintptr_t)state->stack_low <= \
+     (uint64_t)(state->stack_high - state->stack_low) - (size))
+#define CHECK(why, where, size, is_write)                                                 \
+    do {                                                                                  \
+        if (!IS_STACK(where, size) && !vm_may_access(state, (where), (size), (is_write))) \
+            FAULT((why), (where));                                                        \
     } while (0)
 #define CHECK_ALIGN(where, size)            \
     do {                                    \

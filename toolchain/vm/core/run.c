@@ -18,6 +18,12 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint32_t current_cpu(void) {
+    const int cpu = sched_getcpu();
+
+    return cpu < 0 ? 0 : (uint32_t)cpu;
+}
+
 enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine) {
     struct vm_machine *made = calloc(1, sizeof(*made));
 
@@ -58,7 +64,7 @@ static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32
     run->insn_count = 0;
     if (status)
         return status;
-    state->cpu = (uint32_t)sched_getcpu();
+    state->cpu = current_cpu();
     state->stack_low = state->machine->stack;
     state->stack_high = state->machine->stack + sizeof(state->machine->stack);
     start = clock_ns(CLOCK_MONOTONIC);
