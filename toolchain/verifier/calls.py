@@ -31,8 +31,8 @@ from toolchain.isa.helpers import (
     is_map_allowed,
 )
 from toolchain.isa.map_types import MapType
-from toolchain.verifier import memory, progtypes
-from toolchain.verifier.env import ALL_CHANGED, Env
+from toolchain.verifier import functions, memory, progtypes
+from toolchain.verifier.env import ALL_CHANGED, Env, Refusal
 from toolchain.verifier.insns import Code, helper_name
 from toolchain.verifier.klog import PathLog, state_text
 from toolchain.verifier.liveness import StackLiveness
@@ -49,6 +49,7 @@ from toolchain.verifier.regtypes import (
     MEM,
     MEM_RDONLY,
     MEM_RINGBUF,
+    MOVABLE_ARGUMENTS,
     PACKET,
     PACKET_END,
     PACKET_META,
@@ -109,22 +110,6 @@ _UNMODELLED_ARGS = frozenset(
         ArgType.PTR_TO_TIMER,
         ArgType.KPTR_XCHG_DEST,
         ArgType.PTR_TO_DYNPTR,
-    }
-)
-
-_ANY_OFFSET = frozenset(
-    {
-        STACK,
-        PACKET,
-        PACKET_META,
-        MAP_KEY,
-        MAP_VALUE,
-        MEM,
-        MEM | MEM_RDONLY,
-        MEM | MEM_RINGBUF,
-        BUF,
-        BUF | MEM_RDONLY,
-        SCALAR,
     }
 )
 
@@ -269,7 +254,7 @@ def _check_offset(env: Env, regno: int, reg: Reg, argument: Arg) -> None:
         if reg.off:
             env.refuse(f"R{regno} must have zero offset when passed to release func or trusted arg to kfunc")
         memory.check_offset_fixed(env, reg, regno)
-    elif reg.type not in _ANY_OFFSET:
+    elif reg.type not in MOVABLE_ARGUMENTS:
         memory.check_offset_fixed(env, reg, regno)
 
 
@@ -524,7 +509,8 @@ def call_function(env: Env, live: StackLiveness, log: PathLog, insn: Code) -> No
     target = env.insn + insn.imm + 1
     subprog = env.subprog_at[target]
     if env.subprogs[subprog].is_global:
-        env.unsupported(f"global functions ({env.subprogs[subprog].name})")
+        _call_global(env, live, subprog)
+        return
     state = env.state
     if len(state.frames) >= MAX_FRAMES:
         env.refuse(f"the call stack of {len(state.frames) + 1} frames is too deep", errno.E2BIG)
@@ -539,6 +525,26 @@ def call_function(env: Env, live: StackLiveness, log: PathLog, insn: Code) -> No
         env.scratched_regs = env.scratched_slots = ALL_CHANGED
         env.trace("caller:\n" + state_text(env, caller, True, state.refs))
         env.trace("callee:\n" + state_text(env, callee, True, state.refs))
+
+
+def _call_global(env: Env, live: StackLiveness, number: int) -> None:
+    """A function that is proved apart: its arguments must fit, its result is any number."""
+    subprog = env.subprogs[number]
+    name = f"func#{number} ('{subprog.name}')"
+    try:
+        functions.check_arguments(env, live, functions.arguments_of(env, subprog, number))
+    except Refusal as refusal:
+        if refusal.errno == errno.EFAULT:
+            raise
+        env.refuse(f"Caller passes invalid args into {name}")
+    if env.log.level:
+        env.trace(f"Func#{number} ('{subprog.name}') is global and assumed valid.\n")
+    if subprog.changes_packets:
+        forget_packets(env)
+    env.called_globals.add(number)
+    forget_caller_saved(env)
+    env.regs[0] = UNKNOWN_SCALAR
+    env.insn += 1
 
 
 def return_from_function(env: Env, live: StackLiveness) -> None:
@@ -561,6 +567,10 @@ def return_from_function(env: Env, live: StackLiveness) -> None:
 def check_return(env: Env) -> None:
     """The program ends: r0 must be a number that its type may return."""
     reg = memory.need_readable(env, 0)
+    if env.frame.subprog:
+        if reg.type != SCALAR:
+            env.refuse(f"At subprogram exit the register R0 is not a scalar value ({type_text(reg.type)})")
+        return
     allowed = progtypes.allowed_returns(env)
     if allowed is None:
         return

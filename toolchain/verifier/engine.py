@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 
 from toolchain.spec.stages import FunctionInfo, LineInfo
-from toolchain.verifier import calls, cfg, precheck, progtypes
+from toolchain.verifier import calls, cfg, functions, precheck, progtypes
 from toolchain.verifier.alu import check_alu
 from toolchain.verifier.env import ALL_CHANGED, LOG_STATE, Env
 from toolchain.verifier.insns import (
@@ -58,6 +58,7 @@ from toolchain.verifier.regtypes import (
     MAP_VALUE,
     SOCK_TYPES,
     UNKNOWN_SCALAR,
+    Reg,
     constant,
     is_packet,
     pointer,
@@ -71,9 +72,9 @@ _RMW = frozenset({0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, XCHG, CMPXCHG}
 class Engine:
     """One verification. ``run`` walks everything and returns, or raises Refusal or Unsupported."""
 
-    def __init__(self, env: Env, functions: tuple[FunctionInfo, ...], lines: tuple[LineInfo, ...]) -> None:
+    def __init__(self, env: Env, names: tuple[FunctionInfo, ...], lines: tuple[LineInfo, ...]) -> None:
         self.env = env
-        self.functions = functions
+        self.names = names
         self.log = PathLog(env, lines)
         self.live = StackLiveness(env)
         self.pruner = Pruner(env, self.live, self.log)
@@ -81,7 +82,7 @@ class Engine:
     def run(self) -> None:
         """All checks, in the kernel's order."""
         env = self.env
-        precheck.find_subprogs(env, self.functions)
+        precheck.find_subprogs(env, self.names)
         precheck.check_subprogs(env)
         precheck.check_without_types(env)
         precheck.check_slots(env)
@@ -90,22 +91,46 @@ class Engine:
         cfg.compute_live_registers(env, lambda number: progtypes.argument_count(env, number))
         cfg.compute_loops(env)
         env.reached = bytearray(len(env.code))
-        self._walk_main()
+        precheck.find_packet_changes(env)
+        self._walk_function(0, [pointer(CTX)])
+        self._walk_globals()
         env.is_walking = False
         check_stack_depth(env)
 
-    def _walk_main(self) -> None:
+    def _walk_function(self, number: int, arguments: list[Reg]) -> None:
+        """All paths of the main program, or of a global function. Source: do_check_common."""
         env = self.env
-        frame = Frame(-1, 0, 0)
-        frame.regs[1] = pointer(CTX)
+        frame = Frame(-1, 0, number)
+        frame.regs[1 : 1 + len(arguments)] = arguments
         env.state = State([frame])
-        env.insn, env.prev_insn = 0, -1
+        start = env.subprogs[number].start
+        env.state.first_insn = start
+        env.insn, env.prev_insn = start, -1
         env.is_walking = True
+        env.explored = {}
+        self.live = StackLiveness(env)
+        self.pruner = Pruner(env, self.live, self.log)
         if env.is_tracing:
             env.scratched_regs = env.scratched_slots = ALL_CHANGED
         self._walk()
         if not env.log.level & LOG_STATE:
             env.log.cut(0)
+
+    def _walk_globals(self) -> None:
+        """Each global function that some walked path calls, by itself. Source: do_check_subprogs."""
+        env = self.env
+        done: set[int] = set()
+        while env.called_globals - done:
+            for number, subprog in enumerate(env.subprogs):
+                if number in done or number not in env.called_globals:
+                    continue
+                if env.log.level:
+                    env.trace(f"Validating {subprog.name}() func#{number}...\n")
+                arguments = functions.arguments_of(env, subprog, number)
+                self._walk_function(number, functions.entry_registers(env, arguments))
+                done.add(number)
+                if env.is_tracing:
+                    env.trace(f"Func#{number} ('{subprog.name}') is safe for any args that match its prototype\n")
 
     def _walk(self) -> None:
         """The main loop. Source: do_check."""

@@ -20,6 +20,7 @@ import errno as _errno
 from collections.abc import Callable
 from typing import NoReturn
 
+from toolchain.btf import Btf
 from toolchain.errors import Unsupported
 from toolchain.isa.program_types import ProgType
 from toolchain.verifier.insns import Code
@@ -94,13 +95,25 @@ class Log:
 class Subprog:
     """One function of the program: slots ``start`` to ``end - 1``."""
 
-    __slots__ = ("end", "has_ld_abs", "has_tail_call", "is_global", "name", "stack_depth", "start")
+    __slots__ = (
+        "changes_packets",
+        "end",
+        "has_ld_abs",
+        "has_tail_call",
+        "is_global",
+        "name",
+        "stack_depth",
+        "start",
+        "type_id",
+    )
 
-    def __init__(self, start: int, end: int, name: str, is_global: bool) -> None:
+    def __init__(self, start: int, end: int, name: str, is_global: bool, type_id: int = 0) -> None:
         self.start = start
         self.end = end
         self.name = name
         self.is_global = is_global
+        self.type_id = type_id
+        self.changes_packets = False
         self.has_tail_call = False
         self.has_ld_abs = False
         self.stack_depth = 0
@@ -132,6 +145,8 @@ class Env:
         self.always_checkpoint = False
         self.stop_on_violation = False
         self.has_func_info = False
+        self.btf: Btf | None = None
+        self.called_globals: set[int] = set()
         self.cpu_count = 1
         self.insn_limit = INSN_LIMIT
         self.observer: Callable[[int, State], None] | None = None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 
+from toolchain.isa.helpers import CHANGES_PACKET
 from toolchain.isa.map_types import MapType
 from toolchain.isa.opcodes import PseudoSrc
 from toolchain.spec.stages import FunctionInfo
@@ -87,7 +88,7 @@ def find_subprogs(env: Env, functions: tuple[FunctionInfo, ...]) -> None:
         function = known.get(start)
         name = function.name if function else ""
         is_global = bool(function and function.is_global and env.has_func_info)
-        env.subprogs.append(Subprog(start, end, name, is_global))
+        env.subprogs.append(Subprog(start, end, name, is_global, function.type_id if function else 0))
         env.subprog_at[start] = number
         if env.log.level & LOG_STATE:
             env.trace(f"func#{number} @{start}\n")
@@ -109,6 +110,26 @@ def check_subprogs(env: Env) -> None:
         last = env.code[subprog.end - 1].code
         if last not in (JMP | OP_EXIT, JMP32 | OP_JA, JMP | OP_JA):
             env.refuse("last insn is not an exit or jmp")
+
+
+def find_packet_changes(env: Env) -> None:
+    """Which functions may move the packet, by a helper of theirs or of a function they call."""
+    callers: dict[int, set[int]] = {}
+    changing: list[int] = []
+    for number, subprog in enumerate(env.subprogs):
+        for index in range(subprog.start, subprog.end):
+            insn = env.code[index]
+            if insn.is_helper_call and insn.imm in CHANGES_PACKET:
+                subprog.changes_packets = True
+            elif insn.is_local_call:
+                callers.setdefault(env.subprog_at[index + insn.imm + 1], set()).add(number)
+        if subprog.changes_packets:
+            changing.append(number)
+    while changing:
+        for number in callers.get(changing.pop(), ()):
+            if not env.subprogs[number].changes_packets:
+                env.subprogs[number].changes_packets = True
+                changing.append(number)
 
 
 def check_without_types(env: Env) -> None:

@@ -164,7 +164,9 @@ def _walk_state(env: Env, state: State, last: int, following: int, bt: Backtrack
     code = env.code
     tracing = bool(env.log.level & LOG_STATE)
     if index < 0:
-        return GIVE_UP, following
+        # The entry of a global function: its arguments are as precise as they can be.
+        is_entry = bt.frame == 0 and not bt.slots[0] and not bt.regs[0] & ~_ARGUMENTS
+        return (DONE if is_entry and state.frames[0].subprog else GIVE_UP), following
     while True:
         entry = history[end - 1] if end and history[end - 1][0] == index else None
         if is_first:

@@ -89,6 +89,23 @@ _NAMES = {
 SPILLABLE = frozenset(_NAMES) - {NOT_INIT, SCALAR, TP_BUFFER, DYNPTR}
 """Bases of pointers that keep their type through a full-width store to the stack."""
 
+MOVABLE_ARGUMENTS = frozenset(
+    {
+        SCALAR,
+        STACK,
+        PACKET,
+        PACKET_META,
+        MAP_KEY,
+        MAP_VALUE,
+        MEM,
+        MEM | MEM_RDONLY,
+        MEM | MEM_RINGBUF,
+        BUF,
+        BUF | MEM_RDONLY,
+    }
+)
+"""Types of arguments whose offset may be anything; all others must be unmoved."""
+
 SOCK_TYPES = frozenset({SOCKET, SOCK_COMMON, TCP_SOCK, XDP_SOCK})
 
 

@@ -105,6 +105,7 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     env.is_strict = bool(program.prog_flags & STRICT_ALIGNMENT)
     env.is_sleepable = bool(program.prog_flags & SLEEPABLE)
     env.always_checkpoint = bool(program.prog_flags & TEST_STATE_FREQ)
+    env.btf = program.btf
     env.has_func_info = program.btf is not None and any(function.type_id for function in program.functions)
     return env
 
