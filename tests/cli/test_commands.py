@@ -101,6 +101,20 @@ def test_verify_many(bpf_load, written):
         assert bpf_load("verify", *arguments).status == status, arguments
 
 
+def test_a_rejection_is_explained_on_demand(bpf_load, written):
+    path = written(unsafe())
+    outcome = bpf_load("verify", "--explain", path)
+    assert outcome.status == 3
+    assert outcome.err.startswith(f"{path}: error: count: insn 7: ")
+    assert "how R0 came to be:" in outcome.err
+    assert "verifier log" not in outcome.err
+    explanation = bpf_load("--json", "verify", "--explain", path).json["programs"][0]["explanation"]
+    assert explanation["insn"] == 7
+    assert explanation["history"]
+    assert f"bpf-load verify --explain {path}" in bpf_load("load", path).err
+    assert "explanation" not in bpf_load("--json", "verify", "--explain", written(counter())).json["programs"][0]
+
+
 def test_verify_leaves_no_trace(bpf_load, written, pin_root):
     assert bpf_load("verify", written(counter())).status == 0
     assert not os.path.exists(pin_root)

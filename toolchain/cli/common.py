@@ -7,15 +7,16 @@ that click's own handling of errors, pipes and interrupts never gets in the way.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from toolchain.errors import UsageError
+from toolchain.errors import Rejected, UsageError
 from toolchain.isa.program_types import ProgType
 
 if TYPE_CHECKING:
@@ -151,6 +152,17 @@ def binding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+@contextlib.contextmanager
+def explained_by_verify(path: str) -> Iterator[None]:
+    """Rejections in the block say how to learn more about them."""
+    try:
+        yield
+    except Rejected as error:
+        for each in error.faults or (error,):
+            each.hint = each.hint or f"see why, and what to do, with 'bpf-load verify --explain {path}'"
+        raise
 
 
 def parse_map_paths(pairs: Sequence[str], pin_root: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from toolchain.cli.common import (
     Command,
     Settings,
     binding_options,
+    explained_by_verify,
     parse_map_paths,
     parse_prog_type,
     selection_options,
@@ -49,7 +50,7 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
     runtime = settings.open_runtime()
     try:
         chosen = load_options(options, prog_type, runtime.pin_root, relative_pin(runtime.pin_root, options["pin"]))
-        with load_object(runtime, obj, chosen) as loaded:
+        with explained_by_verify(path), load_object(runtime, obj, chosen) as loaded:
             _show(settings, runtime.name, loaded)
     finally:
         runtime.close()

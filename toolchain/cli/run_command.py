@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolchain.cli.addressing import open_pin
-from toolchain.cli.common import Action, Command, Settings, binding_options, parse_prog_type, selection_options
+from toolchain.cli.common import (
+    Action,
+    Command,
+    Settings,
+    binding_options,
+    explained_by_verify,
+    parse_prog_type,
+    selection_options,
+)
 from toolchain.cli.map_changes import snapshot
 from toolchain.cli.run_report import RunReport, Subject
 from toolchain.cli.verdicts import parse_retval, passed
@@ -105,7 +113,8 @@ def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack:
     chosen = load_options(options, parse_prog_type(options["prog_type"]), runtime.pin_root, is_published=False)
     obj = read_object(target)
     single = select_one(obj, chosen)
-    loaded = stack.enter_context(load(runtime, obj, single))
+    with explained_by_verify(target):
+        loaded = stack.enter_context(load(runtime, obj, single))
     program = loaded.programs[0]
     maps = {each.spec.name: each.handle for each in loaded.maps}
     return Subject(program.handle, program.program.name, program.program.prog_type, maps)

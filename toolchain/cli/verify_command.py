@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -107,10 +107,10 @@ def _judge(path: str, obj: ObjectSpec, name: str, section: str, prog_type: ProgT
         verified = verify_program(bind_unpinned(linked), VerifyOptions(log_level=log_level))
     except ToolchainError as error:
         insns = linked.slot_count if linked is not None else 0
-        stats = error.stats if isinstance(error, Rejected) else None
+        stats = cast("VerifierStats | None", error.stats) if isinstance(error, Rejected) else None
         log = error.log if isinstance(error, Rejected) else ""
         stage = "verifier" if linked is not None else "core" if "CO-RE" in error.message else "reloc"
-        return Verdict(path, _word(error), stage, section, name, insns, stats, log, error, linked)  # type: ignore[arg-type]
+        return Verdict(path, _word(error), stage, section, name, insns, stats, log, error, linked)
     return Verdict(path, "accept", "verifier", section, name, linked.slot_count, verified.stats, verified.log)
 
 
@@ -123,7 +123,7 @@ def _word(error: ToolchainError) -> str:
 def _show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
     explanation = verdict.explanation() if with_explanation else None
     if explanation is not None:
-        render.complain(render.printable_lines(explanation.as_text()))
+        render.complain(render.printable_lines(f"{verdict.file}: error: {explanation.as_text()}"))
     elif verdict.error is not None:
         render.complain(render.error_text(verdict.error))
     elif with_log:
