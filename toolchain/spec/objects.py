@@ -195,8 +195,8 @@ class FunctionSpec:
 class ProgramSpec:
     """An entry point: a function that may be loaded by itself.
 
-    ``name`` is the function's; ``section`` is its section's name without a leading '?'. ``prog_type`` is None where that
-    name says none; ``attach_target`` is what follows the type in it (``kprobe/do_sys_open``). ``is_sleepable``,
+    ``name`` is the function's; ``section`` is its section's name without a leading '?'. ``prog_type`` is None where
+    that name says none; ``attach_target`` is what follows the type in it (``kprobe/do_sys_open``). ``is_sleepable``,
     ``is_optional`` (section begins with '?') as in libbpf.
     ``prog_flags`` are the BPF_F_* of BPF_PROG_LOAD that the section's name asks for (sleepable, XDP fragments).
     """
