@@ -34,6 +34,7 @@ from toolchain.isa.map_types import MapType
 from toolchain.verifier import functions, memory, progtypes
 from toolchain.verifier.env import ALL_CHANGED, Env, Refusal
 from toolchain.verifier.insns import Code, helper_name
+from toolchain.verifier.jumps import push_state
 from toolchain.verifier.klog import PathLog, state_text
 from toolchain.verifier.liveness import StackLiveness
 from toolchain.verifier.precision import mark_precise, mark_slot_precise
@@ -61,6 +62,7 @@ from toolchain.verifier.regtypes import (
     UNINIT,
     UNKNOWN_SCALAR,
     XDP_SOCK,
+    ZERO_SCALAR,
     MapView,
     Reg,
     number,
@@ -188,8 +190,26 @@ def call_helper(env: Env, live: StackLiveness, insn: Code) -> None:
         if meta.map.map_type in _SOCK_MAPS and helper in (2, 3):
             env.say("cannot update sockmap in this context")
         env.refuse(f"cannot pass map_type {meta.map.map_type} into func {name}#{helper}")
-    if helper in CHANGES_PACKET:
+    if helper == _TAIL_CALL:
+        _leave_by_tail_call(env, live)
+    elif helper in CHANGES_PACKET:
         forget_packets(env)
+
+
+def _leave_by_tail_call(env: Env, live: StackLiveness) -> None:
+    """In a function, a tail call that succeeds returns to the caller whatever the other program returned.
+
+    Two ways on: the call fails (put aside, goes on behind the call), or the function is over. In the main program a
+    tail call that succeeds ends it, so that only the first way is left. Source: check_helper_call of 6.18.44.
+    """
+    if len(env.state.frames) == 1:
+        return
+    push_state(env, env.insn + 1, env.insn)
+    forget_packets(env)
+    env.regs[0] = UNKNOWN_SCALAR
+    live.path_ended()
+    return_from_function(env, live)
+    env.insn -= 1
 
 
 def _check_argument(
@@ -612,4 +632,9 @@ def load_from_packet(env: Env, live: StackLiveness, insn: Code) -> None:
     forget_caller_saved(env)
     env.regs[0] = UNKNOWN_SCALAR
     if len(env.state.frames) > 1:
-        env.unsupported("packet loads (LD_ABS, LD_IND) in functions")
+        # Beyond the packet's end it leaves the function with 0.
+        push_state(env, env.insn + 1, env.insn)
+        env.regs[0] = ZERO_SCALAR
+        live.path_ended()
+        return_from_function(env, live)
+        env.insn -= 1

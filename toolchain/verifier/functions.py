@@ -22,6 +22,7 @@ from toolchain.btf.types import (
     Enum64,
     Func,
     FuncProto,
+    Fwd,
     Int,
     Ptr,
     Restrict,
@@ -29,6 +30,7 @@ from toolchain.btf.types import (
     Typedef,
     TypeTag,
     Union,
+    Void,
     Volatile,
 )
 from toolchain.errors import ObjectError
@@ -134,9 +136,12 @@ def _argument(env: Env, btf: Btf, index: int, type_id: int, name: str) -> Argume
     if env.prog_type not in _STRUCT_CONTEXTS or target_name == "bpf_dynptr":
         env.unsupported(f"pointer arguments of global functions ({name})")
     try:
-        size = btf.size_of(kind.type_id)
+        size = -1 if isinstance(target, (Fwd, Void, FuncProto)) else btf.size_of(kind.type_id)
     except ObjectError:
-        env.refuse(f"arg#{index} reference type('{target.kind.name} {target_name}') size cannot be determined: -22")
+        size = -1
+    if size < 0:
+        what = f"{target.kind.name} {getattr(target, 'name', '')}"
+        env.refuse(f"arg#{index} reference type('{what}') size cannot be determined: -22")
     return MEM_ARG, size
 
 

@@ -59,6 +59,7 @@ from toolchain.verifier.state import (
 )
 
 _ARGUMENTS = 0b111110
+_TAIL_CALL = 12
 
 DONE, GO_ON, GIVE_UP = 0, 1, 2
 
@@ -354,6 +355,8 @@ def _undo_jump(
         return _leave(bt), True
     if insn.op == OP_CALL:
         bt.regs[bt.frame] &= ~1
+        if insn.src == 0 and insn.imm == _TAIL_CALL and following != index + 1 and not _enter(bt):
+            return False, False
         return not bt.regs[bt.frame] & _ARGUMENTS, False
     if insn.op == OP_EXIT:
         from_call = following >= 1 and env.code[following - 1].is_local_call
