@@ -144,7 +144,7 @@ static enum vm_status run(struct vector *vector, bool is_checked, struct vm_run 
     memcpy(run->ctx, vector->ctx, sizeof(run->ctx));
     status = vm_prog_create(&source, &prog, &problem);
     if (status == VM_OK)
-        status = vm_run_batch(machine, prog, run, 1, 1, 1000000);
+        status = vm_run_batch(machine, prog, run, 1, 1000000);
     vm_trace_clear(machine);
     vm_prog_destroy(prog);
     check_maps(vector, maps);

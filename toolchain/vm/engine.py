@@ -32,6 +32,7 @@ CTX_SIZE: int = lib.VM_CTX_SIZE
 _SLOT = struct.Struct("<BBhi")
 _GROWTH = 4096
 """How much larger than it came in a packet may go out: head, tail and meta data grow within one page."""
+_SLICE_NS = 100_000_000
 _CHUNK = 256
 """Packets of a batch that are in C's hands at a time: bounds the memory of a long batch."""
 BUDGET = 1 << 26
@@ -152,21 +153,31 @@ class Code:
         if len(data) + _GROWTH > len(self._out):
             self._out = ffi.new("uint8_t[]", len(data) + _GROWTH)
         source = _prepare(run, data, self._out, ctx)
-        status = lib.vm_run_batch(self._machine, self._prog, run, 1, repeat, budget)
+        status = lib.vm_run_batch(self._machine, self._prog, run, 1, budget)
+        if repeat > 1 and not status:
+            status = self._again(repeat - 1, budget)
         del source
         trace = self._take_trace()
         if status:
             raise self._run_error(run, len(data))
         return _result(run, len(ctx), trace)
 
-    def run_batch(
-        self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1, budget: int = BUDGET
-    ) -> tuple[RunResult, ...]:
+    def _again(self, count: int, budget: int) -> int:
+        """The last run ``count`` times more, in slices short enough for Ctrl-C. Gives the status."""
+        run, done, total_ns, insn_count, status = self._single, 0, 0, self._single.insn_count, 0
+        while done < count and not status:
+            step = min(count - done, max(_SLICE_NS // (run.duration_ns + 1), 1))
+            status = lib.vm_run_again(self._machine, run, step, budget)
+            done, total_ns, insn_count = done + step, total_ns + step * run.duration_ns, insn_count + run.insn_count
+        run.duration_ns, run.insn_count = total_ns // done, insn_count
+        return int(status)
+
+    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"", budget: int = BUDGET) -> tuple[RunResult, ...]:
         """Run on each packet in turn, in one call. All are run; then the first failure is raised, if there is one.
 
         Shape: one result a packet; what trace_printk wrote stands in the last one.
         """
-        self._check(ctx, repeat)
+        self._check(ctx, 1)
         rest, results = iter(packets), []
         failure: ToolchainError | None = None
         while chunk := tuple(islice(rest, _CHUNK)):
@@ -175,7 +186,7 @@ class Code:
             for run, data in zip(runs, chunk, strict=True):
                 out = ffi.new("uint8_t[]", len(data) + _GROWTH)
                 held += (out, _prepare(run, data, out, ctx))
-            status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), repeat, budget)
+            status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), budget)
             if status and failure is None:
                 failed = next(index for index, run in enumerate(runs) if run.status)
                 failure = self._run_error(runs[failed], len(chunk[failed]))

@@ -190,9 +190,9 @@ class UserProgram:
         """Run on one packet, ``repeat`` times, each on what the one before left. Raises LoadError (packet, context)."""
         return self.code.run(data, ctx, repeat)
 
-    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"", repeat: int = 1) -> tuple[RunResult, ...]:
+    def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"") -> tuple[RunResult, ...]:
         """Run on each packet in turn, in one call into C. Raises LoadError (packet, context)."""
-        return self.code.run_batch(packets, ctx, repeat)
+        return self.code.run_batch(packets, ctx)
 
     def close(self) -> None:
         """Let go. Twice is once."""

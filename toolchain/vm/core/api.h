@@ -121,10 +121,15 @@ struct vm_run {
 };
 
 /*
- * Runs a program `repeat` times on each of `count` packets, each repetition on what the one before left (as
- * the kernel's test run does). budget: instructions that one repetition may execute in the checked
+ * Runs a program on each of `count` packets. budget: instructions that one run may execute in the checked
  * interpreter; the plain one has none. Returns VM_OK when every run's own status is VM_OK, else the first one
  * that is not; the others are done all the same.
  */
 enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs,
-                            uint32_t count, uint32_t repeat, uint64_t budget);
+                            uint32_t count, uint64_t budget);
+
+/*
+ * Runs the machine's last program `repeat` (at least 1) times more on its last packet, each time on what the
+ * time before left, as the kernel's test run does. *run is that packet's, whose status was VM_OK.
+ */
+enum vm_status vm_run_again(struct vm_machine *machine, struct vm_run *run, uint32_t repeat, uint64_t budget);

@@ -53,21 +53,15 @@ void vm_trace_clear(struct vm_machine *machine) {
     machine->trace_dropped = 0;
 }
 
-static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32_t repeat, uint64_t budget) {
+/* Executes the program `repeat` times on the state as it is. */
+static enum vm_status run_rounds(struct vm_state *state, struct vm_run *run, uint32_t repeat,
+                                 uint64_t budget) {
     const bool is_checked = state->prog->is_checked;
-    enum vm_status status = vm_packet_begin(state, run);
+    enum vm_status status = VM_OK;
     uint64_t result = 0;
-    uint64_t start;
+    const uint64_t start = clock_ns(CLOCK_MONOTONIC);
 
-    state->redirect_ifindex = 0;
-    state->redirect_flags = 0;
     run->insn_count = 0;
-    if (status)
-        return status;
-    state->cpu = current_cpu();
-    state->stack_low = state->machine->stack;
-    state->stack_high = state->machine->stack + sizeof(state->machine->stack);
-    start = clock_ns(CLOCK_MONOTONIC);
     for (uint32_t round = 0; round < repeat && status == VM_OK; round++) {
         state->budget = budget;
         status = is_checked ? vm_interp_checked(state, &result) : vm_interp_plain(state, &result);
@@ -75,14 +69,27 @@ static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint32
     }
     run->duration_ns = (clock_ns(CLOCK_MONOTONIC) - start) / repeat;
     run->retval = (uint32_t)result;
+    run->status = status;
     run->fault_slot = status ? state->fault_slot : 0;
     run->fault_address = status ? state->fault_address : 0;
     vm_packet_end(state, run);
     return status;
 }
 
+static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint64_t budget) {
+    run->status = vm_packet_begin(state, run);
+    if (run->status)
+        return (enum vm_status)run->status;
+    state->redirect_ifindex = 0;
+    state->redirect_flags = 0;
+    state->cpu = current_cpu();
+    state->stack_low = state->machine->stack;
+    state->stack_high = state->machine->stack + sizeof(state->machine->stack);
+    return run_rounds(state, run, 1, budget);
+}
+
 enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs,
-                            uint32_t count, uint32_t repeat, uint64_t budget) {
+                            uint32_t count, uint64_t budget) {
     enum vm_status first = VM_OK;
 
     machine->state.prog = prog;
@@ -91,11 +98,15 @@ enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *pr
     for (uint32_t index = 0; index < prog->map_count; index++)
         vm_map_settle(prog->maps[index]);
     for (uint32_t index = 0; index < count; index++) {
-        enum vm_status status = run_one(&machine->state, &runs[index], repeat ? repeat : 1, budget);
+        const enum vm_status status = run_one(&machine->state, &runs[index], budget);
 
-        runs[index].status = status;
         if (first == VM_OK)
             first = status;
     }
     return first;
+}
+
+enum vm_status vm_run_again(struct vm_machine *machine, struct vm_run *run, uint32_t repeat,
+                            uint64_t budget) {
+    return run_rounds(&machine->state, run, repeat, budget);
 }
