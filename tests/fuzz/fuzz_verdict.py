@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import os
 import pathlib
 import random
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
@@ -24,6 +26,8 @@ from tests.fuzz.programs import MAPS, generate
 from tests.kernel import oracle
 from toolchain.errors import Rejected, Unsupported
 from toolchain.isa.codec import encode
+from toolchain.isa.map_types import MapType
+from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, LinkedProgram
 from toolchain.verifier import verify
 
@@ -39,9 +43,10 @@ class Comparison:
         generated = generate(seed)
         code = encode(generated.insns)
         self.program = LinkedProgram(f"seed {seed}", "fuzz", generated.prog_type, code, MAPS, licence="GPL")
-        self.theirs, fd = oracle.prog_load(generated.prog_type, oracle.with_map_fds(code, fds))
-        if fd >= 0:
-            os.close(fd)
+        with _own_prog_array(fds) as own:
+            self.theirs, fd = oracle.prog_load(generated.prog_type, oracle.with_map_fds(code, own))
+            if fd >= 0:
+                os.close(fd)
         if self.theirs.processed > LONG:
             self.ours, self.message, self.processed, self.kind = "not asked", "", -1, "too long"
             return
@@ -76,12 +81,21 @@ class Comparison:
         return "\n".join(lines)
 
 
+def _make(spec: MapSpec) -> int:
+    return oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
+
+
 def make_maps() -> list[int]:
     """The generator's maps in the kernel."""
-    return [
-        oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
-        for spec in MAPS
-    ]
+    return [_make(spec) for spec in MAPS]
+
+
+@contextlib.contextmanager
+def _own_prog_array(fds: list[int]) -> Iterator[list[int]]:
+    """``fds`` with a fresh prog array: the first program that uses one decides of which type all others must be."""
+    own = [_make(spec) if spec.map_type == MapType.PROG_ARRAY else fd for spec, fd in zip(MAPS, fds, strict=True)]
+    with oracle.closing(*(set(own) - set(fds))):
+        yield own
 
 
 def run(seed: int, seconds: float, count: int, verbose: bool) -> int:
