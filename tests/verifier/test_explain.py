@@ -201,3 +201,21 @@ def test_every_rule_is_documented() -> None:
     for rule in first.values():
         row = " | ".join((rule.id, rule.title, rule.needed, rule.edit))
         assert f"| {row} |" in text, f"docs/rules.md is stale: {row}"
+
+
+SCALED = """\
+0: (85) call bpf_get_prandom_u32#7 ; R0=scalar()
+1: (bf) r6 = r0 ; R6=scalar(id=1)
+2: (25) if r6 > 0x4 goto pc+9 ; R6=scalar(smin=smin32=0,smax=umax=smax32=umax32=4,var_off=(0x0; 0x7))
+3: (67) r6 <<= 3 ; R6=scalar(smin=smin32=0,smax=umax=smax32=umax32=32,var_off=(0x0; 0x38))
+4: (0f) r7 += r6 ; R7=map_value(ks=4,vs=32,smin=smin32=0,smax=umax=smax32=umax32=32,var_off=(0x0; 0x38))
+5: (79) r1 = *(u64 *)(r7 +0)
+invalid access to map value, value_size=32 off=32 size=8
+R7 max value is outside of the allowed memory range
+"""
+
+
+def test_the_check_that_is_there_is_mended() -> None:
+    assert explain_log(SCALED).edit == "the check at insn 2 lets R6 be up to 4; let it be up to 3"
+    unchecked = SCALED.replace("2: (25) if r6 > 0x4 goto pc+9", "2: (57) r6 &= 4")
+    assert explain_log(unchecked).edit == "bound R6 before it is added: leave if R6 is greater than 24 (unsigned)"

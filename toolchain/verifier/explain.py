@@ -39,6 +39,7 @@ _STORE = re.compile(r"^\*\(u\d+ \*\)\(r(\d+) ([+-]\d+)\) = (.*)$")
 _SET = re.compile(r"^[rw](\d+) = ")
 _ACCESS = re.compile(r"\(r(\d+) [+-]\d+\)")
 _OPERANDS = re.compile(r"^[rw](\d+) [-+]= r(\d+)$")
+_SCALING = re.compile(r"^[rw]\d+ (<<|\*|\+)= ([1-9]\d*)$")
 _NUMBER = re.compile(r"(-?(?:0x[0-9a-f]+|\d+))")
 
 Key = tuple[int, str]
@@ -175,6 +176,8 @@ def explain_log(
     if rule.id == "V-NOT-POINTER" and value.startswith("pkt") and (call := _last_call(trail.path)):
         rule = PACKET_STALE
         fields["forgot"], fields["forgotten_by"] = call.slot, call.text
+    if "limit" in fields:
+        fields["bound"] = _bound(trail.path, key, int(str(fields["limit"])))
     if rule.id == "V-CTX-ACCESS":
         _add_context(fields, prog_type, int(groups["off"]), last.text if last else "")
     sources = {info.slot: info for info in line_info}
@@ -280,6 +283,35 @@ def _fields(groups: dict[str, str], key: Key | None, value: str, trail: Trail) -
     checked = trail.processed if trail.processed >= 0 else sum(trail.visits.values())
     fields["cost"] = f"{checked:,} checked"
     return fields
+
+
+def _bound(path: Sequence[Step], key: Key | None, limit: int) -> str:
+    """The comparison that keeps what is added to ``key`` at most ``limit``: the one that is there, mended, or a new one.
+
+    From the addition back to the comparison the number may have been shifted, multiplied or moved; so is the limit.
+    """
+    index = _last_addend(path, key) if key is not None else None
+    name = index[1] if index is not None else "the index"
+    advice = f"bound {name} before it is added: leave if {name} is greater than {limit} (unsigned)"
+    if index is None:
+        return advice
+    for at in range(len(path) - 2, -1, -1):
+        step = path[at]
+        effect, before = _effect(path, at, index)
+        if effect == "narrowed":
+            most = value_range(step.changes[index])[1]
+            if most is None or limit < 0 or most <= limit:
+                return advice
+            return f"the check at insn {step.slot} lets {index[1]} be up to {most}; let it be up to {limit}"
+        if effect == "changed" and (found := _SCALING.match(step.text)):
+            amount = int(found[2], 0)
+            limit = limit >> amount if found[1] == "<<" else limit // amount if found[1] == "*" else limit - amount
+        elif effect == "changed":
+            return advice
+        if before is None:
+            return advice
+        index = before
+    return advice
 
 
 def _add_context(fields: _Fields, prog_type: ProgType | None, off: int, insn: str) -> None:

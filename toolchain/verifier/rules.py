@@ -4,7 +4,8 @@ A row is found by the text of the refusal's last lines, which is the kernel's wo
 verdicts and pasted kernel logs. Templates are filled with the numbers of the message, with those of the guilty
 register, and with what is computed from both (explain.py): {r} the register, {value} its text, {least} {most} its
 range, {index} what was added to it last, {first} {last} the bytes touched, {end} one past them, {limit} the largest
-value that would do, {touched} the context field met.
+value that would do, {touched} the context field met, {bound} the check that
+would do.
 
 Order matters: the first row that matches is the rule. Ids are documented and never change their meaning.
 
@@ -59,7 +60,7 @@ RULES: tuple[Rule, ...] = (
         "the largest possible offset lies past the end",
         "an end within {have} bytes: the variable part of the offset at most {limit}",
         "{r} is {value}",
-        "bound {index} before it is added: leave if {index} is greater than {limit} (unsigned)",
+        "{bound}",
     ),
     Rule(
         "V-MEM-RANGE",
