@@ -286,7 +286,7 @@ def _fields(groups: dict[str, str], key: Key | None, value: str, trail: Trail) -
 
 
 def _bound(path: Sequence[Step], key: Key | None, limit: int) -> str:
-    """The comparison that keeps what is added to ``key`` at most ``limit``: the one that is there, mended, or a new one.
+    """The comparison that keeps what is added to ``key`` at most ``limit``: the one that is there mended, or a new one.
 
     From the addition back to the comparison the number may have been shifted, multiplied or moved; so is the limit.
     """
