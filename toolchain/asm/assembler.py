@@ -20,7 +20,7 @@ from toolchain.asm.emit import Emit, Encoder, data_bytes
 from toolchain.asm.expressions import Address
 from toolchain.asm.faults import Fault
 from toolchain.asm.options import AsmOptions
-from toolchain.asm.sections import SectionBuilder
+from toolchain.asm.sections import Budget, SectionBuilder
 from toolchain.asm.unit import Unit, first_of
 from toolchain.errors import AsmError, Span
 from toolchain.spec.objects import ObjectFile, SymbolBind, SymbolType
@@ -96,6 +96,7 @@ class Assembler:
         self.options = options
         self.encoder = Encoder(options)
         self.sections: list[SectionBuilder] = []
+        self.budget = Budget()
         self.section_index: dict[str, int] = {}
         self.fixups: dict[int, list[Fixup]] = {}
         self.current = self.enter(".text", sections.SHT_PROGBITS, sections.SHF_ALLOC | sections.SHF_EXEC)
@@ -143,6 +144,7 @@ class Assembler:
         section = SectionBuilder(
             name, len(self.sections), default_type if type is None else type,
             default_flags if flags is None else flags, entry_size, is_undecided and flags is None,
+            self.budget,
         )  # fmt: skip
         self.section_index[name] = section.index
         self.sections.append(section)
@@ -306,7 +308,7 @@ class Assembler:
                 try:
                     made.append(emit(values))
                 except Fault as fault:
-                    made.append(fault)
+                    made.append(fault.copy())
             records[line] = b"" if not made else made[0] if len(made) == 1 else made
         return records, code_lines
 
@@ -437,6 +439,8 @@ class Assembler:
     # ---- faults
     def fault(self, fault: Fault, line: int = -1, statement: int = -1) -> None:
         """Keeps a fault of the current (or the given) line."""
+        if len(self.faults) >= MAX_FAULTS:
+            return
         line = self.line if line < 0 else line
         notes: tuple[tuple[Span | None, str], ...] = ()
         if isinstance(fault, DuplicateFault):
@@ -456,7 +460,7 @@ def _raiser(fault: Fault) -> Emit:
     """An emitter for a plan that no line can mean: each line gets a fault of its own."""
 
     def emit(values: tuple[Any, ...]) -> Any:
-        raise Fault(fault.message, fault.start, fault.end, fault.hint, fault.refs, fault.token)
+        raise fault.copy()
 
     return emit
 

@@ -21,3 +21,7 @@ class Fault(Exception):
         self.hint = hint
         self.refs = refs
         self.token = token
+
+    def copy(self) -> Fault:
+        """The same fault without the traceback, which would keep a parser's state alive."""
+        return Fault(self.message, self.start, self.end, self.hint, self.refs, self.token)

@@ -22,6 +22,7 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
 from toolchain.asm import tables
+from toolchain.asm.expressions import MAX_DEPTH
 from toolchain.asm.faults import Fault
 from toolchain.isa.opcodes import FORM_BY_NAME, Form, Pattern
 
@@ -69,6 +70,7 @@ def plan_statement(text: str, dialect: str, spans: dict[tuple[int, int], int]) -
         tree = _lark().parse(text, start="mnemonic" if dialect == "normal" else "pseudoc")
         planner = _Planner(text, spans)
         items = planner.transform(tree)
+        _check_depth(text, items)
     except UnexpectedInput as error:
         raise _syntax_fault(text, dialect, error) from None
     except VisitError as error:
@@ -461,6 +463,17 @@ def _mnemonic_fault(mnemonic: str, kinds: str, word: Token) -> Fault:
     forms = " or ".join(", ".join(spell[kind] for kind in each) or "no operands" for each in known)
     met = ", ".join(spell[kind] for kind in kinds) or "none"
     return Fault(f"wrong operands of {mnemonic}: {met} ({forms})", _start(word), _end(word))
+
+
+def _check_depth(text: str, items: Any) -> None:
+    """Raises Fault for a plan nested too deeply to be worked on by recursion."""
+    level = [each for each in items if isinstance(each, list)]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Fault(f"statement too deeply nested ({MAX_DEPTH})", 0, len(text))
+        level = [each for part in level for each in part if isinstance(each, list)]
 
 
 # ---- helpers

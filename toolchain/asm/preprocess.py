@@ -29,8 +29,12 @@ MAX_LINES = 4_000_000
 MAX_EXPANDED = 1_000_000
 """Lines that macros and repetitions may make."""
 MAX_DEPTH = 32
+MAX_FAULTS = 500
+MAX_LINE_SIZE = 100_000
+"""Characters of a line that a macro makes."""
 MAX_FILE_SIZE = 64 << 20
-_BLOCK_COMMENT = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+"""Bytes of included files, one by one and all together."""
+_BLOCK_COMMENT = re.compile(r'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRIGGER = re.compile(
     r"\.(?:macro|rept|irpc?|if\w*|else\w*|endif|endm|endmacro|endr|include|incbin|exitm|purgem|end)(?![\w.$])"
 )
@@ -110,6 +114,7 @@ class _Pass:
         self.labels: set[str] = set()
         self.expansions = 0
         self.expanded = 0
+        self.bytes_read = 0
         self.depth = 0
 
     def run(self, lines: list[_Line]) -> None:
@@ -118,6 +123,8 @@ class _Pass:
             self._process(lines)
 
     def _fault(self, line: _Line, fault: Fault) -> None:
+        if len(self.faults) >= MAX_FAULTS:
+            raise _Stop
         start, end = self.shapes.locate(line.text, fault)
         self.faults.append(place_fault(fault, line.origin, line.text, start, end))
 
@@ -319,8 +326,16 @@ class _Pass:
             return
         self._account(line, len(body) * len(bindings))
         for binding in bindings:
-            made = [_Line(_substitute(each.text, binding, ""), each.origin) for each in body] if binding else body
+            made = [_Line(self._fill(line, each.text, binding, ""), each.origin) for each in body] if binding else body
             self._process(made)
+
+    def _fill(self, line: _Line, text: str, binding: dict[str, str], count: str) -> str:
+        """A line of a body with its arguments."""
+        longest = max(map(len, binding.values()), default=0)
+        if longest and text.count("\\") * longest > MAX_LINE_SIZE:
+            self._fault(line, Fault(f"a macro makes too long a line ({MAX_LINE_SIZE} characters)"))
+            raise _Stop
+        return _substitute(text, binding, count)
 
     def _account(self, line: _Line, count: int) -> None:
         self.expanded += count
@@ -372,7 +387,7 @@ class _Pass:
         made = []
         for each in macro.body:
             origin = Origin(each.origin.path, each.origin.line, each.origin.text, line.origin, role)
-            made.append(_Line(_substitute(each.text, binding, str(self.expansions - 1)), origin))
+            made.append(_Line(self._fill(line, each.text, binding, str(self.expansions - 1)), origin))
         depth = self.depth
         try:
             if made:
@@ -454,7 +469,11 @@ class _Pass:
                 if path.is_file():
                     if path.stat().st_size > MAX_FILE_SIZE:
                         raise Fault(f"file is too large: {path} ({MAX_FILE_SIZE} bytes)", token=f'"{name}"')
-                    return str(path), path.read_bytes(), numbers
+                    data = path.read_bytes()
+                    self.bytes_read += len(data)
+                    if self.bytes_read > MAX_FILE_SIZE:
+                        raise Fault(f"included files are too large together ({MAX_FILE_SIZE} bytes)", token=f'"{name}"')
+                    return str(path), data, numbers
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
                 raise Fault(f"cannot read {name!r}: {reason}", token=f'"{name}"') from None

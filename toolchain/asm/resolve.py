@@ -38,6 +38,8 @@ from toolchain.spec.objects import (
 )
 
 _REACH = 1 << 15
+_SUGGESTIONS = 20
+"""Names looked for among the labels; each look compares all of them."""
 
 
 class _Resolver:
@@ -68,6 +70,8 @@ class _Resolver:
             return Address(section, 0, name if section < 0 else "")
         if isinstance(value, (int, Address)):
             return value
+        if len(self._resolving) > expressions.MAX_DEPTH:
+            raise Fault(f"symbols are defined by each other too deeply: {name}", token=name)
         if name in self._resolving:
             raise Fault(f"symbol is defined by itself: {name}", token=name)
         self._resolving.add(name)
@@ -239,6 +243,8 @@ class _Resolver:
         """Did you mean: the known name nearest to this one."""
         from difflib import get_close_matches
 
+        if len(self.state.faults) >= _SUGGESTIONS:
+            return ""
         known = [each for each in self.state.labels if "\x01" not in each][:2000]
         near = get_close_matches(name, known, n=1)
         return f"did you mean {near[0]}?" if near else ""

@@ -42,18 +42,34 @@ MAX_SIZE = 64 << 20
 """Bytes of one section; far more than a kernel takes."""
 
 
+MAX_TOTAL = 128 << 20
+"""Bytes that directives may reserve in all sections together."""
+
+
+class Budget:
+    """What is left of MAX_TOTAL."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_TOTAL
+
+
 class SectionBuilder:
     """A section that grows. ``pieces`` hold its bytes so far; ``size`` is their length."""
 
-    __slots__ = ("align", "entry_size", "flags", "index", "is_undecided", "name", "pieces", "size", "type")
+    __slots__ = ("align", "budget", "entry_size", "flags", "index", "is_undecided", "name", "pieces", "size", "type")
 
-    def __init__(self, name: str, index: int, type: int, flags: int, entry_size: int, is_undecided: bool) -> None:
+    def __init__(
+        self, name: str, index: int, type: int, flags: int, entry_size: int, is_undecided: bool, budget: Budget
+    ) -> None:
         self.name = name
         self.index = index
         self.type = type
         self.flags = flags
         self.entry_size = entry_size
         self.is_undecided = is_undecided
+        self.budget = budget
         self.align = 1
         self.pieces: list[bytes] = []
         self.size = 0
@@ -68,6 +84,9 @@ class SectionBuilder:
         """Raises Fault where ``count`` more bytes would be too many."""
         if count < 0 or self.size + count > MAX_SIZE:
             raise Fault(f"section {self.name} grows too large: {self.size} + {count} bytes ({MAX_SIZE})")
+        if count > self.budget.left:
+            raise Fault(f"sections grow too large together: {count} bytes more ({MAX_TOTAL} in all)")
+        self.budget.left -= count
 
     def pad(self, align: int, fill: int | None, limit: int = 0) -> None:
         """Fills up to a multiple of ``align``, in code with instructions that do nothing (goto +0)."""

@@ -39,7 +39,7 @@ _TOKEN = re.compile(
     | \#[^\n]* | //[^\n]*                      # comment
     | [0-9][\w.$]*                             # number, or what begins like one
     | [ \t\r\f\v]+
-    | "(?:[^"\\\n]|\\[^\n])*" | '(?:[^'\\\n]|\\[^\n])'
+    | "[^"\\\n]*(?:\\[^\n][^"\\\n]*)*" | '(?:[^'\\\n]|\\[^\n])'
     | [^\n] | \n""",
     re.VERBOSE | re.ASCII,
 )
@@ -151,6 +151,10 @@ def _count(shape: str) -> int:
     return shape.count(NUMBER) + shape.count(NAME) + shape.count(STRING)
 
 
+MAX_FAULTS = 500
+"""Faulty lines of one text that are parsed for their message; what a run reports is limited likewise."""
+
+
 class Token(NamedTuple):
     """A token with its place in a line."""
 
@@ -172,10 +176,14 @@ class Shapes:
         self.is_changed = False
         self._classes = _Classes()
         self._values = _Values(self._classes)
-        self._counts: dict[str, int] = {}
+        self._fault_count = 0
 
     def statements(self, lines: Iterable[str]) -> dict[str, tuple[Statement, ...] | Fault]:
-        """Each different line and its statements, or its first fault. Lines have no newline."""
+        """Each different line and its statements, or its first fault. Lines have no newline.
+
+        After MAX_FAULTS faulty lines, others that want a parser are faults unseen.
+        """
+        self._fault_count = 0
         found: dict[str, tuple[Statement, ...] | Fault] = {}
         unique = list(dict.fromkeys(lines))
         for start in range(0, len(unique), 20_000):
@@ -239,12 +247,15 @@ class Shapes:
 
     def _careful(self, line: str) -> tuple[Statement, ...] | Fault:
         """The statements of a line that some lookup failed for."""
+        if self._fault_count >= MAX_FAULTS:
+            return Fault("not looked at, after so many faults")
         made = []
         try:
             for tokens in self.split(line):
                 made.append(self._statement(line, tokens))
         except Fault as fault:
-            return fault
+            self._fault_count += 1
+            return fault.copy()
         return tuple(made)
 
     def _statement(self, line: str, tokens: list[Token]) -> Statement:
