@@ -216,6 +216,20 @@ def test_who_loses_the_race_for_a_program_pin_is_told(pin_root):
     assert set(tree(runtime)) == {"same", "tc/globals/theirs"}
 
 
+def test_a_map_that_is_named_where_the_program_never_comes(runtime):
+    """An array has its slot 0, so the branch without a value is dead; a wide load in it must not be decoded."""
+    obj = an_object()
+    lookup = obj.functions[0].insns[:5]
+    wide_load = wide(0x18, 1, 0, 0)
+    insns = (*lookup, Insn(0x55, 0, off=3), wide_load, Insn(0x85, imm=999), Insn(0xB7, imm=3), Insn(0x95))
+    references = tuple(Reference(slot, ReferenceKind.MAP, "acc") for slot in (3, 7))
+    main = replace(obj.functions[0], insns=insns, references=references)
+    with load(runtime, replace(obj, functions=(main,)), LoadOptions(pin="p")) as loaded:
+        assert loaded.programs[0].handle.run(PACKET).retval == 3
+    with runtime.get("p") as program:
+        assert program.run(PACKET).retval == 3
+
+
 def constant_reader():
     """Reads the byte of .rodata whose index stands in .rodata: safe only because nobody can change that."""
     wide_load = wide(0x18, 1, 0, 0)

@@ -101,6 +101,8 @@ class Code:
         dead_slots = bytearray(program.slot_count)
         for slot in verified.dead_slots if verified else ():
             dead_slots[slot] = 1
+            if program.code[8 * slot] == LDDW and slot + 1 < program.slot_count:
+                dead_slots[slot + 1] = 1  # the second slot of a wide load that is never reached
         code, dead = ffi.from_buffer(program.code), ffi.from_buffer(dead_slots)
         readable, writable = context_masks(program.prog_type)
         source = ffi.new(
