@@ -25,6 +25,8 @@ from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
 
 VALUE_SIZE = 48
+FUNCTIONS = 3
+"""Functions below the main one at most; each may call those further down."""
 MAPS: tuple[MapSpec, ...] = (
     MapSpec("array", MapType.ARRAY, 4, VALUE_SIZE, 4),
     MapSpec("hash", MapType.HASH, 8, VALUE_SIZE, 4),
@@ -82,17 +84,21 @@ class Generated(NamedTuple):
 
 
 class _Generator:
-    def __init__(self, rng: random.Random) -> None:
+    """Grows one function: the program's main one (level 0), or one that functions of lower levels call."""
+
+    def __init__(self, rng: random.Random, level: int = 0, main: _Generator | None = None) -> None:
         self.rng = rng
-        self.prog_type = rng.choice((ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP, ProgType.SCHED_CLS))
+        self.level = level
+        types = (ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP, ProgType.SCHED_CLS)
+        self.prog_type = main.prog_type if main else rng.choice(types)
         self.code: list[Insn] = []
         self.kinds = [UNSET] * 11
-        self.kinds[1], self.kinds[10] = CTX, STACK
-        self.calls: list[int] = []
+        self.kinds[1], self.kinds[10] = UNSET if level else CTX, STACK
+        self.calls: list[tuple[int, int]] = []
         self.depth = 0
         self.spilled: dict[int, str] = {}
         self.held: set[int] = set()
-        self.daring = rng.choice((0.0, 0.01, 0.02, 0.1))
+        self.daring = main.daring if main else rng.choice((0.0, 0.01, 0.02, 0.1))
 
     # ---- small things
 
@@ -551,19 +557,54 @@ class _Generator:
             self.emit(0x07, register, imm=-8 if self.dares() else rng.choice((-16, -16, -16, -24)))
 
     def subprogram(self) -> None:
-        """A call of the one subprogram, with a pointer and a number."""
-        source = self.pick(VALUE, STACK, PACKET) if self.rng.random() < 0.6 else 10
-        number = self.scalar()
-        if source is None or number == 1:
+        """A call of a function further down, with a pointer to a buffer, a number and the context."""
+        rng = self.rng
+        if self.level == FUNCTIONS:
             return
+        source = self.pick(VALUE) if rng.random() < 0.4 else 10
+        number = self.narrow(15) if rng.random() < 0.3 else self.scalar()
+        ctx = self.pick(CTX)
+        if source is None or number < 6 or ctx is None or self.kinds[number] != SCALAR:
+            return
+        if source == 10:
+            self.emit(0x7A, 10, off=-8, imm=self.number())
+            self.emit(0x7A, 10, off=-16)
+        self.emit(0xBF, 3, ctx)
+        self.emit(0xBF, 2, number)
         self.emit(0xBF, 1, source)
         if source == 10:
             self.emit(0x07, 1, imm=-16)
-        self.emit(0xBF, 2, number if number != 1 else 2)
-        self.calls.append(len(self.code))
+        self.calls.append((len(self.code), rng.randint(self.level + 1, FUNCTIONS)))
         self.emit(0x85, src=1)
         self.clobber()
         self.kinds[0] = SCALAR
+        if rng.random() < 0.5:
+            keep = self.saved()
+            self.emit(0xBF, keep, 0)
+            self.kinds[keep] = SCALAR
+
+    def function(self) -> None:
+        """The body of a function: its arguments kept, some statements, accesses of the buffer, a number returned."""
+        rng = self.rng
+        buffer, number, ctx = rng.sample(_SAVED, 3)
+        for register, argument in ((buffer, 1), (number, 2), (ctx, 3)):
+            self.emit(0xBF, register, argument)
+        self.kinds[buffer], self.kinds[number], self.kinds[ctx] = UNSET, SCALAR, CTX
+        self.held.add(buffer)
+        for _ in range(rng.randint(0, 4)):
+            self.statement()
+            if rng.random() < 0.4:
+                width = self.width()
+                self.touch(buffer, self.edge(16, width), width)
+        self.held.discard(buffer)
+        result = self.pick(SCALAR)
+        if result is None or rng.random() < 0.3:
+            self.emit(0xB7, 0, imm=rng.randrange(9))
+        else:
+            self.emit(0xBF, 0, result)
+            if rng.random() < 0.4:
+                self.emit(0x57, 0, imm=rng.choice((7, 15)))
+        self.emit(0x95)
 
     def noise(self) -> None:
         """Something that need not make sense."""
@@ -584,7 +625,7 @@ class _Generator:
         choices: list[tuple[float, object]] = [
             (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
-            (9, self.packet), (4, self.helper), (6, self.any_helper), (2, self.subprogram),
+            (9, self.packet), (4, self.helper), (6, self.any_helper), (4, self.subprogram),
             (20 * self.daring, self.noise),
         ]  # fmt: skip
         if self.depth < 3:
@@ -593,26 +634,32 @@ class _Generator:
         chosen = self.rng.choices(choices, weights)[0][1]
         chosen()  # type: ignore[operator]
 
-    def finish(self) -> Generated:
-        """Return value, exit, and the subprogram where one was called."""
-        rng = self.rng
-        if self.kinds[0] != SCALAR or rng.random() < 0.5:
-            self.emit(0xB7, 0, imm=rng.randrange(3))
+    def finish(self) -> None:
+        """Return value and exit."""
+        if self.kinds[0] != SCALAR or self.rng.random() < 0.5:
+            self.emit(0xB7, 0, imm=self.rng.randrange(3))
         self.emit(0x95)
-        if self.calls:
-            start = self.slots()
-            for at in self.calls:
-                before = sum(insn.slot_count for insn in self.code[: at + 1])
-                self.code[at] = self.code[at]._replace(imm=start - before)
-            self.emit(0xB7, 0, imm=0)
-            if rng.random() < 0.5:
-                self.emit(Jmp.JGT | 0x05, 2, off=1, imm=rng.choice((7, 8, 15)))
-                self.emit(0xBF, 0, 2)
-            if rng.random() < 0.6:
-                width = self.width()
-                self.emit(0x61 | _SIZE_BITS[width], 0, 1, 16 if self.dares() else rng.choice((0, 8, 16 - width)))
-            self.emit(0x95)
-        return Generated(self.prog_type, tuple(self.code))
+
+
+def _assemble(main: _Generator) -> tuple[Insn, ...]:
+    """``main`` and the functions that it reaches, one after another, calls resolved."""
+    parts = {0: main}
+    while missing := {callee for part in parts.values() for _, callee in part.calls} - set(parts):
+        level = min(missing)
+        part = parts[level] = _Generator(main.rng, level, main)
+        part.function()
+    starts: dict[int, int] = {}
+    end = 0
+    for level in sorted(parts):
+        starts[level] = end
+        end += parts[level].slots()
+    code: list[Insn] = []
+    for level, part in sorted(parts.items()):
+        for at, callee in part.calls:
+            after = starts[level] + sum(insn.slot_count for insn in part.code[: at + 1])
+            part.code[at] = part.code[at]._replace(imm=starts[callee] - after)
+        code += part.code
+    return tuple(code)
 
 
 def generate(seed: int) -> Generated:
@@ -626,4 +673,5 @@ def generate(seed: int) -> Generated:
         generator.statement()
         if generator.slots() > 400:
             break
-    return generator.finish()
+    generator.finish()
+    return Generated(generator.prog_type, _assemble(generator))
