@@ -81,38 +81,56 @@ _SOCKS = (SOCK_COMMON, SOCKET, TCP_SOCK, XDP_SOCK)
 _BTF_SOCKS = (*_SOCKS, BTF_ID, BTF_ID | 1 << 21)
 _NUMBERS = (SCALAR,)
 
+_MAYBE_NULL, _RDONLY, _RINGBUF, _RELEASE, _UNINIT, _WRITE, _FIXED_SIZE, _ALIGNED = (
+    int(flag)
+    for flag in (
+        TypeFlag.MAYBE_NULL,
+        TypeFlag.RDONLY,
+        TypeFlag.RINGBUF,
+        TypeFlag.RELEASE,
+        TypeFlag.UNINIT,
+        TypeFlag.WRITE,
+        TypeFlag.FIXED_SIZE,
+        TypeFlag.ALIGNED,
+    )
+)
+"""Plain numbers: an operator of an enum is a Python call, and these are asked for every argument of every call."""
+
 _TYPES_OF_ARG: dict[int, tuple[int, ...]] = {
-    ArgType.PTR_TO_MAP_KEY: _MEMORY,
-    ArgType.PTR_TO_MAP_VALUE: _MEMORY,
-    ArgType.CONST_SIZE: _NUMBERS,
-    ArgType.CONST_SIZE_OR_ZERO: _NUMBERS,
-    ArgType.CONST_ALLOC_SIZE_OR_ZERO: _NUMBERS,
-    ArgType.SCALAR: _NUMBERS,
-    ArgType.CONST_MAP_PTR: (MAP_PTR,),
-    ArgType.PTR_TO_CTX: (CTX,),
-    ArgType.PTR_TO_SOCK_COMMON: _SOCKS,
-    ArgType.PTR_TO_BTF_ID_SOCK_COMMON: _BTF_SOCKS,
-    ArgType.PTR_TO_SOCKET: (SOCKET,),
-    ArgType.PTR_TO_MEM: _MEMORY,
-    ArgType.PTR_TO_RINGBUF_MEM: (MEM | MEM_RINGBUF,),
-    ArgType.PTR_TO_STACK: (STACK,),
-    ArgType.PTR_TO_CONST_STR: (MAP_VALUE,),
+    int(ArgType.PTR_TO_MAP_KEY): _MEMORY,
+    int(ArgType.PTR_TO_MAP_VALUE): _MEMORY,
+    int(ArgType.CONST_SIZE): _NUMBERS,
+    int(ArgType.CONST_SIZE_OR_ZERO): _NUMBERS,
+    int(ArgType.CONST_ALLOC_SIZE_OR_ZERO): _NUMBERS,
+    int(ArgType.SCALAR): _NUMBERS,
+    int(ArgType.CONST_MAP_PTR): (MAP_PTR,),
+    int(ArgType.PTR_TO_CTX): (CTX,),
+    int(ArgType.PTR_TO_SOCK_COMMON): _SOCKS,
+    int(ArgType.PTR_TO_BTF_ID_SOCK_COMMON): _BTF_SOCKS,
+    int(ArgType.PTR_TO_SOCKET): (SOCKET,),
+    int(ArgType.PTR_TO_MEM): _MEMORY,
+    int(ArgType.PTR_TO_RINGBUF_MEM): (MEM | MEM_RINGBUF,),
+    int(ArgType.PTR_TO_STACK): (STACK,),
+    int(ArgType.PTR_TO_CONST_STR): (MAP_VALUE,),
 }
 """Register types that an argument takes. Source: compatible_reg_types[]."""
 
 _TRUSTED = 1 << 21
 
 _UNMODELLED_ARGS = frozenset(
-    {
-        ArgType.PTR_TO_ARENA,
-        ArgType.PTR_TO_SPIN_LOCK,
-        ArgType.PTR_TO_BTF_ID,
-        ArgType.PTR_TO_PERCPU_BTF_ID,
-        ArgType.PTR_TO_FUNC,
-        ArgType.PTR_TO_TIMER,
-        ArgType.KPTR_XCHG_DEST,
-        ArgType.PTR_TO_DYNPTR,
-    }
+    map(
+        int,
+        (
+            ArgType.PTR_TO_ARENA,
+            ArgType.PTR_TO_SPIN_LOCK,
+            ArgType.PTR_TO_BTF_ID,
+            ArgType.PTR_TO_PERCPU_BTF_ID,
+            ArgType.PTR_TO_FUNC,
+            ArgType.PTR_TO_TIMER,
+            ArgType.KPTR_XCHG_DEST,
+            ArgType.PTR_TO_DYNPTR,
+        ),
+    )
 )
 
 MARKS_NULL_ARGUMENTS = True
@@ -217,7 +235,8 @@ def _check_argument(
 ) -> None:
     regno = index + 1
     reg = memory.need_readable(env, regno)
-    kind = argument.type
+    kind = int(argument.type)
+    flags = int(argument.flags)
     if kind == ArgType.ANYTHING:
         return
     if reg.type in (PACKET, PACKET_META) and not _may_pass_packet(env, meta):
@@ -227,14 +246,14 @@ def _check_argument(
     if kind == ArgType.PTR_TO_MAP_VALUE and meta.map is not None and meta.map.map_type == MapType.BLOOM_FILTER:
         env.unsupported("bloom filter maps")
     if kind in _UNMODELLED_ARGS:
-        env.unsupported(f"helper {helper_name(meta.helper)} (argument of kind {kind.name.lower()})")
-    if reg.is_null and argument.may_be_null:
+        env.unsupported(f"helper {helper_name(meta.helper)} (argument of kind {argument.type.name.lower()})")
+    if flags & _MAYBE_NULL and reg.is_null:
         if MARKS_NULL_ARGUMENTS:
             mark_precise(env, regno)
     else:
-        _check_type(env, regno, reg, argument)
-        _check_offset(env, regno, reg, argument)
-    if argument.flags & TypeFlag.RELEASE:
+        _check_type(env, regno, reg, kind, flags)
+        _check_offset(env, regno, reg, flags)
+    if flags & _RELEASE:
         if not reg.ref_obj_id and not reg.is_null:
             env.refuse(f"R{regno} must be referenced when passed to release function")
         meta.release_reg = regno
@@ -251,13 +270,13 @@ def _may_pass_packet(env: Env, meta: HelperMeta) -> bool:
     return progtypes.may_read_packets(env.prog_type) and meta.pkt_access
 
 
-def _check_type(env: Env, regno: int, reg: Reg, argument: Arg) -> None:
+def _check_type(env: Env, regno: int, reg: Reg, wanted: int, flags: int) -> None:
     kind = reg.type
-    if argument.flags & TypeFlag.RDONLY:
+    if flags & _RDONLY:
         kind &= ~MEM_RDONLY
-    if argument.flags & TypeFlag.MAYBE_NULL:
+    if flags & _MAYBE_NULL:
         kind &= ~MAYBE_NULL
-    allowed = _TYPES_OF_ARG[argument.type]
+    allowed = _TYPES_OF_ARG[wanted]
     if kind in allowed:
         if kind & BASE_MASK == BTF_ID:
             env.unsupported("kernel pointers as arguments of helpers")
@@ -268,9 +287,9 @@ def _check_type(env: Env, regno: int, reg: Reg, argument: Arg) -> None:
     env.deny(f"R{regno} type={type_text(reg.type)} expected={names}")
 
 
-def _check_offset(env: Env, regno: int, reg: Reg, argument: Arg) -> None:
+def _check_offset(env: Env, regno: int, reg: Reg, flags: int) -> None:
     """Source: check_func_arg_reg_off."""
-    if argument.flags & TypeFlag.RELEASE:
+    if flags & _RELEASE:
         if reg.off:
             env.refuse(f"R{regno} must have zero offset when passed to release func or trusted arg to kfunc")
         memory.check_offset_fixed(env, reg, regno)
@@ -282,8 +301,9 @@ def _check_kind(
     env: Env, live: StackLiveness, meta: HelperMeta, proto: HelperProto, index: int, argument: Arg, reg: Reg
 ) -> None:
     regno = index + 1
-    kind = argument.type
-    writes = bool(argument.flags & TypeFlag.WRITE)
+    kind = int(argument.type)
+    flags = int(argument.flags)
+    writes = bool(flags & _WRITE)
     if kind == ArgType.CONST_MAP_PTR:
         meta.map, meta.map_uid = reg.map, reg.map_uid
     elif kind == ArgType.PTR_TO_MAP_KEY:
@@ -292,20 +312,20 @@ def _check_kind(
         if view.map_type in _ARRAYS:
             meta.key = _constant_key(env, regno, view.key_size)
     elif kind == ArgType.PTR_TO_MAP_VALUE:
-        if argument.may_be_null and reg.is_null:
+        if flags & _MAYBE_NULL and reg.is_null:
             return
         view = _map_of(env, meta, "invalid map_ptr to access map->value")
-        meta.raw_mode = bool(argument.flags & TypeFlag.UNINIT)
+        meta.raw_mode = bool(flags & _UNINIT)
         memory.check_helper_memory(env, live, regno, view.value_size, writes, False, meta)
     elif kind == ArgType.PTR_TO_MEM:
-        meta.raw_mode = bool(argument.flags & TypeFlag.UNINIT)
-        if argument.flags & TypeFlag.FIXED_SIZE:
+        meta.raw_mode = bool(flags & _UNINIT)
+        if flags & _FIXED_SIZE:
             memory.check_helper_memory(env, live, regno, argument.size, writes, False, meta)
-            if argument.flags & TypeFlag.ALIGNED:
+            if flags & _ALIGNED:
                 memory.check_alignment(env, env.regs[regno], 0, argument.size, True)
     elif kind in (ArgType.CONST_SIZE, ArgType.CONST_SIZE_OR_ZERO):
         buffer = proto.args[index - 1]
-        _check_size(env, live, meta, regno, bool(buffer.flags & TypeFlag.WRITE), kind == ArgType.CONST_SIZE_OR_ZERO)
+        _check_size(env, live, meta, regno, bool(int(buffer.flags) & _WRITE), kind == ArgType.CONST_SIZE_OR_ZERO)
     elif kind == ArgType.CONST_ALLOC_SIZE_OR_ZERO:
         if reg.scalar.mask:
             env.deny(f"R{regno} is not a known constant'")
@@ -477,7 +497,7 @@ def _set_result(env: Env, meta: HelperMeta, proto: HelperProto) -> None:
     elif kind in _POINTER_RESULTS:
         regs[0] = pointer(_POINTER_RESULTS[kind] | flag, id=env.new_id() if flag else 0)
     elif kind == RetType.PTR_TO_MEM:
-        ringbuf = MEM_RINGBUF if proto.ret.flags & TypeFlag.RINGBUF else 0
+        ringbuf = MEM_RINGBUF if int(proto.ret.flags) & _RINGBUF else 0
         regs[0] = pointer(MEM | flag | ringbuf, raw=meta.mem_size, id=env.new_id() if flag else 0)
     else:
         env.unsupported(f"helper {helper_name(meta.helper)} (returns a kernel pointer)")
@@ -535,7 +555,7 @@ def call_function(env: Env, live: StackLiveness, log: PathLog, insn: Code) -> No
     if len(state.frames) >= MAX_FRAMES:
         env.refuse(f"the call stack of {len(state.frames) + 1} frames is too deep", errno.E2BIG)
     caller = state.frames[-1]
-    callee = Frame(env.insn, len(state.frames), subprog)
+    callee = Frame.fresh(env.insn, len(state.frames), subprog)
     callee.regs[1:6] = caller.regs[1:6]
     forget_caller_saved(env)
     state.frames.append(callee)

@@ -100,7 +100,7 @@ class Engine:
     def _walk_function(self, number: int, arguments: list[Reg]) -> None:
         """All paths of the main program, or of a global function. Source: do_check_common."""
         env = self.env
-        frame = Frame(-1, 0, number)
+        frame = Frame.fresh(-1, 0, number)
         frame.regs[1 : 1 + len(arguments)] = arguments
         env.state = State([frame])
         start = env.subprogs[number].start

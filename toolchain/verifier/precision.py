@@ -30,6 +30,7 @@ from toolchain.verifier.insns import (
     LD,
     LDX,
     MODE_ABS,
+    MODE_ATOMIC,
     MODE_IMM,
     MODE_IND,
     OP_CALL,
@@ -275,7 +276,7 @@ def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, 
     if cls in (ALU, ALU64):
         if not _undo_alu(bt, insn):
             return True
-    elif cls == LDX or (cls == STX and insn.mode == 0xC0 and insn.imm & FETCH):
+    elif cls == LDX or (_is_fetch(insn) and entry is not None and entry[2] & HIST_STACK_ACCESS):
         if not _undo_load(bt, insn, entry):
             return True
     elif cls in (STX, ST):
@@ -300,6 +301,13 @@ def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, 
             return following == index + 1 or _enter(bt)
     bt.apply_links(entry)
     return True
+
+
+def _is_fetch(insn: Code) -> bool:
+    """An atomic that gives the old value. From the stack it is undone as a load (6.12.117); from other memory 6.18.44
+    goes on wanting the register that it overwrote, which marks more than is needed, and so does this.
+    """
+    return insn.cls == STX and insn.mode == MODE_ATOMIC and bool(insn.imm & FETCH)
 
 
 def _undo_alu(bt: Backtrack, insn: Code) -> bool:

@@ -82,7 +82,7 @@ class Frame:
     __slots__ = ("callsite", "frameno", "precise_regs", "precise_slots", "regs", "stack", "stack_slots", "subprog")
 
     def __init__(self, callsite: int, frameno: int, subprog: int) -> None:
-        self.regs: list[Reg] = [UNINIT] * 11
+        self.regs: list[Reg] = []
         self.stack: dict[int, Slot] = {}
         self.stack_slots = 0
         self.callsite = callsite
@@ -90,19 +90,20 @@ class Frame:
         self.subprog = subprog
         self.precise_regs = 0
         self.precise_slots = 0
-        self.regs[FP] = pointer(STACK, raw=frameno)
+
+    @classmethod
+    def fresh(cls, callsite: int, frameno: int, subprog: int) -> Frame:
+        """A frame just entered: nothing is set but the frame pointer."""
+        frame = cls(callsite, frameno, subprog)
+        frame.regs = [UNINIT] * FP + [pointer(STACK, raw=frameno)]
+        return frame
 
     def copy(self) -> Frame:
         """An independent frame with the same contents; precision marks are not inherited."""
-        other = Frame.__new__(Frame)
+        other = Frame(self.callsite, self.frameno, self.subprog)
         other.regs = self.regs[:]
         other.stack = self.stack.copy()
         other.stack_slots = self.stack_slots
-        other.callsite = self.callsite
-        other.frameno = self.frameno
-        other.subprog = self.subprog
-        other.precise_regs = 0
-        other.precise_slots = 0
         return other
 
     def slot(self, number: int) -> Slot:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolchain.errors import InsnPlace, Rejected, Unsupported
+from toolchain.isa.program_types import loaded_attach_type
 from toolchain.spec.stages import BoundProgram, CtxAccess, LinkedProgram, VerifiedProgram, VerifierStats
 from toolchain.verifier import progtypes
 from toolchain.verifier.btfmaps import special_field
@@ -24,6 +25,7 @@ from toolchain.verifier.env import INSN_LIMIT, LOG_PATH, LOG_STATE, Env, Refusal
 from toolchain.verifier.insns import decode_slots
 from toolchain.verifier.klog import write_stats
 from toolchain.verifier.regtypes import MapView
+from toolchain.verifier.rules import rule_of
 from toolchain.verifier.state import State
 
 STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 8, 16, 128
@@ -89,6 +91,14 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
         )
     if not progtypes.is_known(program.prog_type):
         raise Unsupported(f"programs of type {program.prog_type.label}", where)
+    attach_type = loaded_attach_type(program.prog_type, program.expected_attach_type)
+    if attach_type is None:
+        raise Rejected(
+            f"programs of type {program.prog_type.label} do not load with attach type {program.expected_attach_type}",
+            where,
+            stats=VerifierStats(),
+            errno=errno.EINVAL,
+        )
     if program.prog_flags & ~_KNOWN_FLAGS or program.prog_flags & 32:
         raise Unsupported(f"program flags 0x{program.prog_flags:x}", where)
     maps = tuple(
@@ -102,7 +112,7 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     env.cpu_count = options.cpu_count or os.cpu_count() or 1
     env.observer = options.observer
     env.is_gpl = program.is_gpl_compatible
-    env.is_strict = bool(program.prog_flags & STRICT_ALIGNMENT)
+    env.is_strict = program.prog_flags & (STRICT_ALIGNMENT | ANY_ALIGNMENT) == STRICT_ALIGNMENT
     env.is_sleepable = bool(program.prog_flags & SLEEPABLE)
     env.always_checkpoint = bool(program.prog_flags & TEST_STATE_FREQ)
     env.btf = program.btf
@@ -129,7 +139,14 @@ def _rejection(
     message = last_reason(log)
     if not options.log_level & (LOG_PATH | LOG_STATE) and options.explain_refusal and 0 < env.processed <= _RETRY_LIMIT:
         log = _log_again(bound, options) or log
-    return Rejected(message, _place(env, bound.program), log=log, stats=stats, errno=refusal.errno)
+    return Rejected(
+        message,
+        _place(env, bound.program),
+        log=log,
+        stats=stats,
+        rule=rule_of(message),
+        errno=refusal.errno,
+    )
 
 
 def _log_again(bound: BoundProgram, options: VerifyOptions) -> str:
