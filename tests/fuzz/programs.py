@@ -625,7 +625,7 @@ class _Generator:
         choices: list[tuple[float, object]] = [
             (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
-            (9, self.packet), (4, self.helper), (6, self.any_helper), (4, self.subprogram),
+            (9, self.packet), (4, self.helper), (6, self.any_helper), (9, self.subprogram),
             (20 * self.daring, self.noise),
         ]  # fmt: skip
         if self.depth < 3:
@@ -662,6 +662,27 @@ def _assemble(main: _Generator) -> tuple[Insn, ...]:
     return tuple(code)
 
 
+def _damaged(rng: random.Random, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
+    """``insns`` with a few fields replaced; wide loads are left alone, as their immediates name maps."""
+    code = list(insns)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(code))
+        if code[at].is_wide:
+            continue
+        changes = (
+            {"opcode": rng.choice([opcode for opcode in range(256) if opcode != LDDW])},
+            {"opcode": code[at].opcode ^ rng.choice((0x08, 0x10, 0x20, 0x80))},
+            {"dst": rng.choice((*range(11), 11, 15))},
+            {"src": rng.choice((*range(11), 11, 15))},
+            {"off": rng.choice((-1, 0, 1, 2, 4, -8, 32767, -32768))},
+            {"imm": rng.choice((0, 1, -1, 2, 64, 1 << 30, -(1 << 31)))},
+        )
+        changed = code[at]._replace(**rng.choice(changes))
+        if changed.opcode != LDDW:
+            code[at] = changed
+    return tuple(code)
+
+
 def generate(seed: int) -> Generated:
     """The program of a seed; the same one on every machine."""
     rng = random.Random(seed)
@@ -674,4 +695,5 @@ def generate(seed: int) -> Generated:
         if generator.slots() > 400:
             break
     generator.finish()
-    return Generated(generator.prog_type, _assemble(generator))
+    insns = _assemble(generator)
+    return Generated(generator.prog_type, _damaged(rng, insns) if rng.random() < 0.15 else insns)
