@@ -33,7 +33,7 @@ from toolchain.isa.helpers import (
 )
 from toolchain.isa.helpers_maps import MAPS_OF_HELPER
 from toolchain.isa.insn import Insn, wide
-from toolchain.isa.map_types import MapType
+from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
 
 pytestmark = [
@@ -269,6 +269,47 @@ def test_sizes_and_licence(key: tuple[str, str], maps: Maps) -> None:
             if zero is None:
                 return
             assert ("invalid zero-sized" in zero.message) == (arg.type == ArgType.CONST_SIZE), (index, zero.message)
+
+
+MAP_SHAPES = {
+    MapType.CGROUP_STORAGE: (16, 8, 0),
+    MapType.PERCPU_CGROUP_STORAGE: (16, 8, 0),
+    MapType.LPM_TRIE: (8, 8, 4),
+    MapType.QUEUE: (0, 8, 4),
+    MapType.STACK: (0, 8, 4),
+    MapType.BLOOM_FILTER: (0, 8, 4),
+    MapType.STACK_TRACE: (4, 8, 4),
+    MapType.RINGBUF: (0, 0, 4096),
+    MapType.USER_RINGBUF: (0, 0, 4096),
+}
+"""Key size, value size and entries where 4, 4, 4 will not do."""
+
+NEED_MORE = {
+    *(MapType.UNSPEC, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS, MapType.STRUCT_OPS, MapType.ARENA),
+    *(MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE),
+}
+"""Types that cannot be made without an inner map or type information."""
+
+
+@pytest.mark.parametrize("kind", sorted(set(MapType) - NEED_MORE), ids=lambda kind: kind.label)
+def test_map_compatibility(kind: MapType, maps: Maps) -> None:
+    flags = MapFlag.NO_PREALLOC if kind == MapType.LPM_TRIE else 0
+    fd = oracle.map_create(kind, *MAP_SHAPES.get(kind, (4, 4, 4)), flags)
+    with oracle.closing(fd):
+        for prog_type in (ProgType.SCHED_CLS, ProgType.XDP, ProgType.KPROBE, ProgType.SOCK_OPS, ProgType.SK_MSG):
+            for number in range(1, len(HELPER_NAMES)):
+                proto = proto_of(number, prog_type, _attach_types(prog_type)[0])
+                if proto is None or ArgType.CONST_MAP_PTR not in [arg.type for arg in proto.args]:
+                    continue
+                at = [arg.type for arg in proto.args].index(ArgType.CONST_MAP_PTR)
+                verdict = _call(proto, prog_type, maps, at, [wide(0x18, at + 1, 1, fd)])
+                if verdict is None:
+                    continue
+                where = (proto.name, prog_type.label, verdict.message)
+                if is_map_allowed(proto.name, kind, prog_type, _attach_types(prog_type)[0]):
+                    assert "cannot pass map_type" not in verdict.message, where
+                else:
+                    assert not verdict.accepted, where
 
 
 def test_every_helper_has_a_prototype() -> None:
