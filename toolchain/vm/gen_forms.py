@@ -24,7 +24,9 @@ _HEAD = """\
 
 
 def _row(form: Form) -> str:
-    fields = ", ".join(_ANY if value is None else str(int(value)) for value in (form.src, form.off, form.imm))
+    # The kernel never looks at an exit's off: kernel/bpf/verifier.c, do_check(), Linux 6.12.
+    off = None if form.name == "exit" else form.off
+    fields = ", ".join(_ANY if value is None else str(int(value)) for value in (form.src, off, form.imm))
     return f"    FORM({form.name}, 0x{form.opcode:02x}, {fields})"
 
 

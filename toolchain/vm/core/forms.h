@@ -107,7 +107,7 @@
     FORM(ldxsb, 0x91, ANY, ANY, 0) \
     FORM(mod32_imm, 0x94, 0, 0, ANY) \
     FORM(smod32_imm, 0x94, 0, 1, ANY) \
-    FORM(exit, 0x95, 0, 0, 0) \
+    FORM(exit, 0x95, 0, ANY, 0) \
     FORM(mod64_imm, 0x97, 0, 0, ANY) \
     FORM(smod64_imm, 0x97, 0, 1, ANY) \
     FORM(mod32_reg, 0x9c, ANY, 0, 0) \
