@@ -1,7 +1,9 @@
 """What a user gets for bad input: one error that names file and place, the right exit status, and no pin touched."""
 
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -186,6 +188,42 @@ def test_a_tree_of_another_user(bpf_load, written, pin_root):
         assert outcome.status == 5, (command, outcome)
         assert "belongs to another user: uid 12345" in only_error(outcome)
         assert "--pin-root" in outcome.err
+
+
+AS_NOBODY = """
+import importlib, json, os, sys
+from toolchain.cli import bpf_load, render
+for name in ("load", "run", "map", "prog", "pin"):
+    importlib.import_module(f"toolchain.cli.{name}_command")
+import toolchain.elf, toolchain.loader.pipeline, toolchain.verifier, toolchain.vm
+os.seteuid(65534)
+for words in json.loads(sys.argv[2]):
+    print(render.guarded(lambda: bpf_load._run(["--pin-root", sys.argv[1], *words]), False))
+"""
+"""Runs commands as a user who may enter neither the tree nor, perhaps, the directory of this project."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_users_tree_that_cannot_be_entered(bpf_load, written, pin_root):
+    above = os.path.dirname(pin_root)
+    path = os.path.join(above, "a.o")
+    os.chmod(above, 0o755)
+    shutil.copy(written(counter()), path)
+    assert bpf_load("load", path, "--pin", "x").status == 0
+    commands = [
+        "load " + path,
+        "run " + path,
+        "run x",
+        "map show",
+        "map show x",
+        "map dump id 1",
+        "prog show",
+        "pin rm x",
+    ]
+    arguments = [pin_root, json.dumps([each.split() for each in commands])]
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY, *arguments], capture_output=True, text=True)
+    assert done.stdout.split() == ["5"] * len(commands), done
+    assert done.stderr.count("belongs to another user: uid 0") == len(commands)
 
 
 def test_the_kernel_runtime_is_named_as_what_is_missing(bpf_load, written):

@@ -35,9 +35,12 @@ def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
     Raises: UsageError, Unsupported, and RuntimeUnavailable where it cannot work here.
     """
     runtime_name(name)
+    from toolchain.pin.root import check_root
     from toolchain.vm import UserRuntime
 
-    return UserRuntime(pin_root)
+    runtime = UserRuntime(pin_root)
+    check_root(runtime.pin_root)
+    return runtime
 
 
 def relative_pin(pin_root: str, path: str) -> str:
