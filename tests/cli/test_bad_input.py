@@ -191,7 +191,7 @@ def test_a_tree_of_another_user(bpf_load, written, pin_root):
 
 
 AS_NOBODY = """
-import importlib, json, os, sys
+import importlib, json, locale, os, sys
 from toolchain.cli import bpf_load, render
 for name in ("load", "run", "map", "prog", "pin"):
     importlib.import_module(f"toolchain.cli.{name}_command")
