@@ -96,6 +96,8 @@ def test_kills_at_random_moments(memory_path, objects):
             time.sleep(rng.random() * longest / AT_ONCE)
             kill_one(child)
         map_id = look(store, map_id)
+        if not map_id and kills % 10 == 8:
+            longest *= 1.5  # a busy machine: none lived long enough
     assert map_id, "no load ever got through"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import struct
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
@@ -40,9 +41,11 @@ def next_id(root: str, kind: str) -> int:
 def last_ids(root: str) -> dict[str, int] | None:
     """The last id given of each kind; None if there is no list yet. Raises RuntimeUnavailable if it is damaged."""
     try:
-        descriptor = os.open(_path(root), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(_path(root), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _damaged(root) from error
     try:
         return dict(zip(KINDS, _counters(root, descriptor), strict=True))
     finally:
@@ -55,7 +58,7 @@ def _path(root: str) -> str:
 
 def _open_super(root: str) -> int:
     path = _path(root)
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags)
     fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -74,12 +77,16 @@ def link_descriptor(descriptor: int, path: str) -> None:
 
 
 def _counters(root: str, descriptor: int) -> tuple[int, int, int]:
-    page = os.pread(descriptor, _SUPER.size, 0)
+    page = os.pread(descriptor, _SUPER.size, 0) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     if len(page) == _SUPER.size:
         magic, version, _, maps, progs, links = _SUPER.unpack(page)
         if magic == MAGIC and version == 1:
             return maps, progs, links
-    raise RuntimeUnavailable(
+    raise _damaged(root)
+
+
+def _damaged(root: str) -> RuntimeUnavailable:
+    return RuntimeUnavailable(
         "the pin tree's list of ids is damaged", errno.EUCLEAN, PinPlace(_path(root)),
         "choose another tree with --pin-root; 'bpf-load pin fsck' says what is left of this one",
     )  # fmt: skip

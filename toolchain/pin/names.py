@@ -16,6 +16,9 @@ import os
 from toolchain.errors import PinError, PinPlace
 from toolchain.pin.root import PRIVATE, translated
 
+_PATH_MAX = 4096
+"""Bytes of a path, terminator included. Source: include/uapi/linux/limits.h."""
+
 
 def absolute(root: str, path: str) -> str:
     """The path, taken from the root where it is relative. Raises PinError: empty, a NUL, a dotted name."""
@@ -23,16 +26,20 @@ def absolute(root: str, path: str) -> str:
         raise PinError("empty pin path", errno.ENOENT, PinPlace(root))
     if "\0" in path:
         raise PinError("NUL byte in pin path", errno.EINVAL, PinPlace(path.replace("\0", "\\0")))
+    full = os.path.join(root, path)
+    if len(os.fsencode(full)) >= _PATH_MAX:
+        raise PinError(f"path of {len(os.fsencode(full))} bytes", errno.ENAMETOOLONG, PinPlace(path))
     _require_no_dots(root, path)
-    return os.path.join(root, path)
+    return full
 
 
 def place_of_new(root: str, path: str) -> str:
     """Where a new pin or directory goes, links in its parents resolved. Raises PinError as bpffs would."""
     full = absolute(root, path)
+    if full.endswith("/"):
+        found = errno.EEXIST if os.path.lexists(full.rstrip("/")) else errno.ENOENT
+        raise PinError("no name behind the last slash", found, PinPlace(path))
     parent, name = os.path.split(full)
-    if not name:
-        raise PinError("no name behind the last slash", errno.ENOENT, PinPlace(path))
     try:
         parent = os.path.realpath(parent, strict=True)
         os.lstat(os.path.join(parent, name))
@@ -81,6 +88,7 @@ def _require_no_dots(root: str, path: str) -> None:
     for name in path.split("/"):
         if "." in name and name not in (".", ".."):
             if not os.path.isdir(above):
-                raise PinError("no such directory above it", errno.ENOENT, PinPlace(path))
+                found = errno.ENOTDIR if os.path.exists(above) else errno.ENOENT
+                raise PinError("no such directory above it", found, PinPlace(path))
             raise PinError(f"name with a dot: {name}", errno.EPERM, PinPlace(path))
         above = os.path.join(above, name)

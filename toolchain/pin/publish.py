@@ -31,6 +31,7 @@ from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE, translated
 
 PLAN = "plan"
+_PLAN_SIZE_MAX = 1 << 24
 
 
 def publish(root: str, pins: Sequence[tuple[str, str]]) -> None:
@@ -135,10 +136,12 @@ def _link_once(source: str, place: str, done: list[str]) -> None:
 def _read_plan(commit: str) -> list[str]:
     """The paths in a plan; none where it is damaged (a machine reset may do that), which drops the publication."""
     try:
-        with open(os.path.join(commit, PLAN), "rb") as file:
-            plan = [os.fsdecode(path) for path in file.read().split(b"\0")]
+        descriptor = os.open(os.path.join(commit, PLAN), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return []
+    with open(descriptor, "rb") as file:
+        text = file.read(_PLAN_SIZE_MAX)
+    plan = [os.fsdecode(path) for path in (text or b"").split(b"\0")]
     return [] if any(_leaves(path) for path in plan) else plan
 
 

@@ -14,6 +14,7 @@ object, and an open only for those whose count says that they may be dead.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -79,16 +80,22 @@ def remove(root: str, anchor: str) -> None:
 
 
 def remove_directory(directory: str) -> None:
-    """Remove a directory of links, if it is there."""
+    """Remove a directory of links, if it is there. Directories in it, which somebody else put there, stay."""
     try:
         names = os.listdir(directory)
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        os.unlink(directory)
+        return
     for name in names:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             os.unlink(os.path.join(directory, name))
-    with contextlib.suppress(FileNotFoundError):
+    try:
         os.rmdir(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
 
 
 def reap(root: str) -> int:

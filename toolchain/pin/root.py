@@ -52,7 +52,7 @@ def check_root(root: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise translated(error, "cannot use the pin root", PinPlace(root)) from error
+        raise _unavailable(error, "cannot use the pin root", PinPlace(root)) from error
     if not stat.S_ISDIR(status.st_mode):
         hint = "choose another with --pin-root"
         raise RuntimeUnavailable("pin root is not a directory", errno.ENOTDIR, PinPlace(root), hint)

@@ -85,29 +85,29 @@ class ObjectStore:
             descriptor = self._new_file(size)
         except OSError as error:
             raise _cannot_create(error, kind, name, size, place) from error
+        stored = StoredObject(descriptor, ObjectHeader(kind, 0, name, spec, data_size), is_writable=True)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             status = os.fstat(descriptor)
-            header = ObjectHeader(
+            stored.header = ObjectHeader(
                 kind, next_id(self.root, kind), name, spec, data_size, btf_offset, len(btf),
                 hashlib.sha256(btf).digest() if btf else bytes(32), status.st_dev, status.st_ino, status.st_uid,
                 len({each.header.anchor for each in refs}), time.time_ns(), current_boot_id(),
             )  # fmt: skip
-            stored = StoredObject(descriptor, header, is_writable=True)
             if prepare:
                 prepare(stored)
             if btf:
                 os.pwrite(descriptor, btf, btf_offset)
-            os.pwrite(descriptor, encode(header), 0)
+            os.pwrite(descriptor, encode(stored.header), 0)
             self._anchor(stored, refs)
         except ValueError as error:
-            os.close(descriptor)
+            stored.close()
             raise LoadError(f"cannot create {kind} {name!r}: {error}", errno.E2BIG, place) from error
         except OSError as error:
-            os.close(descriptor)
+            stored.close()
             raise _cannot_create(error, kind, name, size, place) from error
         except BaseException:
-            os.close(descriptor)
+            stored.close()
             raise
         return stored
 
@@ -140,7 +140,10 @@ class ObjectStore:
     def ids(self, kind: str) -> list[int]:
         """The ids of all live objects of a kind, rising. Removes what is dead."""
         self.reap()
-        return sorted(number for found, number in self._anchors().values() if found == kind)
+        try:
+            return sorted(number for found, number in self._anchors().values() if found == kind)
+        except OSError as error:
+            raise translated(error, "cannot look at the pin tree", PinPlace(self.root)) from error
 
     def pin(self, stored: StoredObject, path: str, replacing: bool = False) -> None:
         """Give the object another name. With ``replacing`` it takes over an existing pin in one step.
@@ -150,13 +153,14 @@ class ObjectStore:
         check_root(self.root)
         self._settle()
         where = PinPlace(path)
-        anchor = self._anchor_path(stored.header.anchor)
+        anchor = stored.header.anchor
         try:
+            self._require_ours(stored, where)
             if replacing:
                 self.get(path).close()
                 publish.replace_link(self.root, anchor, names.place_of_existing(self.root, path))
             else:
-                os.link(anchor, names.place_of_new(self.root, path), follow_symlinks=False)
+                os.link(self._anchor_path(anchor), names.place_of_new(self.root, path), follow_symlinks=False)
         except OSError as error:
             raise translated(error, "cannot pin", where) from error
 
@@ -167,7 +171,12 @@ class ObjectStore:
         """
         check_root(self.root)
         self._settle()
-        publish.publish(self.root, [(stored.header.anchor, path) for stored, path in pins])
+        try:
+            for stored, path in pins:
+                self._require_ours(stored, PinPlace(path))
+            publish.publish(self.root, [(stored.header.anchor, path) for stored, path in pins])
+        except OSError as error:
+            raise translated(error, "cannot pin", PinPlace(self.root)) from error
 
     def unpin(self, path: str) -> None:
         """Remove a pin, or a symbolic link. The object goes too if nothing else holds it.
@@ -204,12 +213,15 @@ class ObjectStore:
         if not os.path.isdir(top):
             found = errno.ENOTDIR if os.path.lexists(top) else errno.ENOENT
             raise PinError("no such directory", found, PinPlace(below))
-        anchors = self._anchors()
         real = os.path.realpath(self.root) if below else self.root
-        for path, status in files_below(top, PRIVATE if top == self.root or top == real else ""):
-            known = anchors.get((status.st_dev, status.st_ino))
-            if known:
-                yield PinEntry(os.path.relpath(path, real), known[0], known[1])
+        try:
+            anchors = self._anchors()
+            for path, status in files_below(top, PRIVATE if top in (self.root, real) else ""):
+                known = anchors.get((status.st_dev, status.st_ino))
+                if known:
+                    yield PinEntry(os.path.relpath(path, real), known[0], known[1])
+        except OSError as error:
+            raise translated(error, "cannot look at the pin tree", PinPlace(below or self.root)) from error
 
     def reap(self) -> int:
         """Remove every object that nobody holds; finish what a killed process published. Gives the number removed."""
@@ -262,6 +274,15 @@ class ObjectStore:
         """(dev, ino) -> kind and id of every anchored object."""
         return {(status.st_dev, status.st_ino): reaper.kind_and_id(name) for name, status in reaper.anchors(self.root)}
 
+    def _require_ours(self, stored: StoredObject, where: Where) -> None:
+        """Raise PinError(EINVAL) for an object that this tree's anchor of its name does not lead to."""
+        try:
+            anchor = os.lstat(self._anchor_path(stored.header.anchor))
+        except FileNotFoundError:
+            anchor = None
+        if anchor is None or not os.path.samestat(anchor, os.fstat(stored.fileno())):
+            raise PinError(f"{stored.header.anchor} is not of this tree: {self.root}", errno.EINVAL, where)
+
     def _name_of(self, place: str, where: Where) -> str:
         """The anchor of what a path leads to. Raises PinError if it is no object of this tree."""
         descriptor = _open_file(place, writable=False)
@@ -276,13 +297,17 @@ class ObjectStore:
         descriptor = _open_file(place, writable)
         try:
             header = read_header(descriptor, where)
-            stored = StoredObject(descriptor, header, writable)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        stored = StoredObject(descriptor, header, writable)
+        try:
             if needs_holder and os.fstat(descriptor).st_nlink <= 1 and try_lock(descriptor, fcntl.LOCK_EX):
                 raise PinError("no such object", errno.ENOENT, where)
             self._hold(stored, where)
             self._check_identity(stored, where)
         except BaseException:
-            os.close(descriptor)
+            stored.close()
             raise
         return stored
 
@@ -336,19 +361,29 @@ def read_header(descriptor: int, where: Where) -> ObjectHeader:
 
 
 def files_below(top: str, skipped: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Every regular file in a directory and below, in order, links not followed. ``skipped``: a name in ``top``."""
-    try:
-        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.name == skipped:
-            continue
+    """Every regular file in a directory and below, in order, links not followed. ``skipped``: a name in ``top``.
+
+    Without recursion, since others choose the depth; what lies too deep for a path to name is passed over.
+    """
+    waiting = _entries(top, skipped)
+    while waiting:
+        entry = waiting.pop()
         with contextlib.suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
-                yield from files_below(entry.path)
+                waiting += _entries(entry.path)
             elif entry.is_file(follow_symlinks=False):
                 yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def _entries(directory: str, skipped: str = "") -> list[os.DirEntry[str]]:
+    """What is in a directory, last name first; nothing where it is gone, or its path too long."""
+    try:
+        entries = [entry for entry in os.scandir(directory) if entry.name != skipped]
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES):
+            return []
+        raise
+    return sorted(entries, key=lambda entry: entry.name, reverse=True)
 
 
 def _open_file(place: str, writable: bool) -> int:
