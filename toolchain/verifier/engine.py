@@ -329,7 +329,7 @@ class Engine:
 
     def _exit(self, insn: Code) -> int:
         env = self.env
-        if insn.is_reg or insn.imm or insn.src or insn.dst or insn.off or insn.cls == JMP32:
+        if insn.is_reg or insn.imm or insn.src or insn.dst or insn.cls == JMP32:
             env.refuse("BPF_EXIT uses reserved fields")
         if len(env.state.frames) > 1:
             self.live.path_ended()
