@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. ``goal`` is the project's bar in the same unit; ``yardstick`` names what ``ratio`` compares with."""
+    """One measured number; ``goal`` is the project's bar in the same unit, ``yardstick`` what ``ratio`` compares
+    with.
+    """
 
     name: str
     median: float

@@ -23,7 +23,11 @@ def figures() -> Iterator[Figure]:
         assemble = [str(binaries / "bpf-as"), "-o", target, source]
         subprocess.run(assemble, check=True)
         load = [str(binaries / "bpf-load"), "--pin-root", f"{folder}/tree", "load", target]
-        commands = {"bpf-load load ingress.o": load, "bpf-as ingress.s": assemble, "python -c pass": [sys.executable, "-c", "pass"]}
+        commands = {
+            "bpf-load load ingress.o": load,
+            "bpf-as ingress.s": assemble,
+            "python -c pass": [sys.executable, "-c", "pass"],
+        }
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for _ in range(ROUNDS):
             for name, command in commands.items():

@@ -1,4 +1,4 @@
-"""count.py CAPTURE.pcap: count a capture by protocol, with nothing of the toolchain, as a yardstick for ingress.s and egress.s.
+"""count.py CAPTURE.pcap: count a capture by protocol, with nothing of the toolchain: a yardstick.
 
 Prints one line a class, `SLOT PACKETS BYTES`, for both directions: each example program sees the whole capture.
 """

@@ -3,6 +3,7 @@
 VLAN frames are written and answered through packet sockets, so that no VLAN device is needed.
 """
 
+import contextlib
 import socket
 import struct
 import sys
@@ -76,10 +77,8 @@ def ask():
             udp = socket.socket(family, socket.SOCK_DGRAM)
             udp.settimeout(0.5)
             udp.sendto(question, address)
-            try:
+            with contextlib.suppress(OSError):  # one of the two questions finds nobody: that is the ICMP of the capture
                 udp.recv(2048)
-            except OSError:
-                pass
     vlan = packet_socket()
     vlan.send(vlan_udp(MAC_A, MAC_B, ("198.51.100.1", "198.51.100.2"), (40000, 7000), b"question with a tag"))
     while vlan.recv(2048)[:12] != MAC_A + MAC_B:

@@ -40,6 +40,7 @@ class Where:
     __slots__: ClassVar[tuple[str, ...]] = ()
 
     def as_json(self) -> dict[str, object]:
+        """The fields that are set, by name."""
         return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) not in (None, "")}
 
     def __eq__(self, other: object) -> bool:
@@ -166,7 +167,10 @@ class UsageError(ToolchainError):
 
 
 class AsmError(ToolchainError):
-    """Assembly text that cannot be assembled. ``where`` is a Span; ``notes`` are (Span or None, text) shown below it."""
+    """Assembly text that cannot be assembled.
+
+    ``where`` is a Span; ``notes`` are (Span or None, text), shown below it.
+    """
 
     code = "asm"
 
@@ -223,8 +227,8 @@ class PinConflict(ToolchainError):
 class Rejected(ToolchainError):
     """The verifier refuses a program.
 
-    ``message`` is the kernel's wording, its last useful line. ``log`` is the kernel-format log, ``stats`` the
-    work done until then (spec.VerifierStats), ``rule`` the stable id of the rule broken ('' where none is named).
+    ``message`` is the kernel's wording, its last useful line. ``log`` is the kernel-format log, ``stats`` the work done
+    until then (spec.VerifierStats), ``rule`` the stable id of the rule broken ('' where none is named).
     """
 
     exit_status = 3

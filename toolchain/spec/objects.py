@@ -115,8 +115,8 @@ UNDEFINED = -1
 class ObjectFile:
     """A relocatable ELF file for BPF, as data.
 
-    ``symbols`` leaves out the null symbol; locals come first, as ELF wants. ``path`` names the file in errors and does not
-    take part in comparison.
+    ``symbols`` leaves out the null symbol; locals come first, as ELF wants. ``path`` names the file in errors and does
+    not take part in comparison.
     """
 
     sections: tuple[Section, ...]
@@ -133,7 +133,7 @@ class ReferenceKind(StrEnum):
     MAP = "map"
     """A wide load of a map."""
     DATA = "data"
-    """A wide load of an address in a data section; ``addend`` is the byte offset from the symbol's section start."""
+    """A wide load of an address in a data section; ``addend`` is the byte offset from the section's start."""
     CALL = "call"
     """A call of another function of the object."""
     FUNC_ADDRESS = "func-address"
@@ -148,8 +148,8 @@ class ReferenceKind(StrEnum):
 class Reference:
     """A resolved relocation of one instruction.
 
-    ``slot`` counts from the function's start. ``target`` is a map's name (MAP, and DATA: the data section's name), a function's
-    name (CALL, FUNC_ADDRESS) or an extern's name. ``addend`` is in bytes for DATA, 0 else.
+    ``slot`` counts from the function's start. ``target`` is a map's name (MAP, and DATA: the data section's name), a
+    function's name (CALL, FUNC_ADDRESS) or an extern's name. ``addend`` is in bytes for DATA, 0 else.
     ``is_weak`` says that an unresolved extern counts as 0.
     """
 
@@ -172,9 +172,9 @@ class Linkage(StrEnum):
 class FunctionSpec:
     """A function's instructions and what they refer to, unlinked.
 
-    ``offset`` is the byte offset of its first instruction in ``section``. Function names are unique in an ObjectSpec: a static
-    function whose name is taken gets ``NAME.SECTION``. Calls within one section that carry no relocation stay as encoded
-    (imm = slots from the next one).
+    ``offset`` is the byte offset of its first instruction in ``section``. Function names are unique in an ObjectSpec: a
+    static function whose name is taken gets ``NAME.SECTION``. Calls within one section that carry no relocation stay as
+    encoded (imm = slots from the next one).
     """
 
     name: str

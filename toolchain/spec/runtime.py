@@ -1,10 +1,10 @@
-"""The Runtime protocol, shaped like bpf(2): what vm/ and kernel/ both are, and all that loader/ and cli/ know of them.
+"""The Runtime protocol, shaped like bpf(2): what each runtime is, and all that loader/ and cli/ know of it.
 
-Handles own an fd each and close it in ``close()`` or at the end of a ``with`` block. An unpinned object lives as long as
-a handle on it does, in whatever process.
+Handles own an fd each and close it in ``close()`` or at the end of a ``with`` block. An unpinned object lives as long
+as a handle on it does, in whatever process.
 
-Errors: MapError for element operations, PinError for pins, LoadError for creation, loading and running, RuntimeUnavailable
-where the runtime cannot work at all; each with the errno that bpf(2) gives.
+Raises: MapError for element operations, PinError for pins, LoadError for creating, loading and running,
+RuntimeUnavailable where the runtime cannot work at all; each with the errno that bpf(2) gives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from toolchain.spec.stages import BoundProgram, VerifiedProgram
 
 @dataclass(frozen=True, slots=True)
 class MapInfo:
-    """What a live map says of itself. ``spec.name`` is as full as the runtime keeps it. ``btf`` is raw type information."""
+    """What a live map says of itself.
+
+    ``spec.name`` is as full as the runtime keeps it, ``btf`` is raw type information.
+    """
 
     id: int
     spec: MapSpec
@@ -74,50 +77,102 @@ class Handle(Protocol):
     """A reference on a live object."""
 
     @property
-    def id(self) -> int: ...
-    def fileno(self) -> int: ...
-    def close(self) -> None: ...
+    def id(self) -> int:
+        """The runtime's id of the object; never used twice."""
+
+    def fileno(self) -> int:
+        """The fd. Owns: the handle keeps it."""
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
 
 
 class MapHandle(Handle, Protocol):
-    """A live map. Keys and values are bytes of the declared sizes; a per-CPU value is all CPUs' values, each padded to 8 bytes."""
+    """A live map.
 
-    def info(self) -> MapInfo: ...
-    def lookup(self, key: bytes) -> bytes | None: ...
-    def update(self, key: bytes, value: bytes, flags: int = 0) -> None: ...
-    def delete(self, key: bytes) -> None: ...
-    def next_key(self, key: bytes | None) -> bytes | None: ...
-    def items(self) -> Iterator[tuple[bytes, bytes]]: ...
-    def freeze(self) -> None: ...
+    Shape: keys and values are bytes of the declared sizes; a per-CPU value is all CPUs' values, each padded to 8 bytes.
+    """
+
+    def info(self) -> MapInfo:
+        """What the map says of itself now."""
+
+    def lookup(self, key: bytes) -> bytes | None:
+        """The value, None where there is none."""
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
+        """Set an element; ``flags`` is an UpdateFlag."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove an element; ENOENT where there is none."""
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        """The key after ``key`` (None: the first one), None after the last."""
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every element, as far as concurrent writers allow; always ends."""
+
+    def freeze(self) -> None:
+        """No more writes from outside programs."""
 
 
 class ProgHandle(Handle, Protocol):
     """A loaded program."""
 
-    def info(self) -> ProgInfo: ...
-    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult: ...
+    def info(self) -> ProgInfo:
+        """What the program says of itself."""
+
+    def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
+        """Run on a packet (and a context, in its user-visible layout); the result is the last run's."""
 
 
 class Runtime(Protocol):
-    """A place where maps and programs live. ``name`` is 'user' or 'kernel'; ``takes_verified`` says that prog_load wants a
-    VerifiedProgram (the user runtime), else it takes a BoundProgram and the runtime itself gives the verdict.
-    ``pin(replacing=True)`` takes over an existing pin in one step; ``publish`` pins several objects, all or none."""
+    """A place where maps and programs live.
+
+    ``name`` is 'user' or 'kernel'; ``takes_verified`` says that prog_load wants a VerifiedProgram (the user runtime),
+    else it takes a BoundProgram and the runtime itself gives the verdict.
+    """
 
     name: str
     pin_root: str
     takes_verified: bool
 
-    def map_create(self, spec: MapSpec, btf: bytes = b"") -> MapHandle: ...
-    def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> ProgHandle: ...
-    def pin(self, handle: Handle, path: str, replacing: bool = False) -> None: ...
-    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None: ...
-    def unpin(self, path: str) -> None: ...
-    def get(self, path: str) -> Handle: ...
-    def map_by_id(self, id: int) -> MapHandle: ...
-    def prog_by_id(self, id: int) -> ProgHandle: ...
-    def map_ids(self) -> Iterator[int]: ...
-    def prog_ids(self) -> Iterator[int]: ...
-    def pins(self, below: str = "") -> Iterator[PinEntry]: ...
-    def close(self) -> None: ...
+    def map_create(self, spec: MapSpec, btf: bytes = b"") -> MapHandle:
+        """A new map, unpinned."""
+
+    def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> ProgHandle:
+        """A new program, unpinned; ``maps`` are parallel to the program's. Raises Rejected where the runtime
+        verifies.
+        """
+
+    def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
+        """Pin at ``path``; ``replacing`` takes over an existing pin in one step."""
+
+    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
+        """Pin several objects, all or none, each only where nothing is pinned yet."""
+
+    def unpin(self, path: str) -> None:
+        """Remove a pin."""
+
+    def get(self, path: str) -> Handle:
+        """A handle on what is pinned at ``path``."""
+
+    def map_by_id(self, id: int) -> MapHandle:
+        """A handle on a live map."""
+
+    def prog_by_id(self, id: int) -> ProgHandle:
+        """A handle on a live program."""
+
+    def map_ids(self) -> Iterator[int]:
+        """Live maps, by ascending id."""
+
+    def prog_ids(self) -> Iterator[int]:
+        """Live programs, by ascending id."""
+
+    def pins(self, below: str = "") -> Iterator[PinEntry]:
+        """Everything pinned below a directory."""
+
+    def close(self) -> None:
+        """End the use of the runtime; what nobody holds and nothing pins goes."""

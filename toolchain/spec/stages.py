@@ -101,7 +101,8 @@ class MapBinding:
     """One map of a program against the pin tree.
 
     ``spec`` is what the program will really meet: the declared map, or the pinned one where they may differ.
-    ``pin_path`` is relative to the pin root, '' where the map is not pinned. ``map_id`` is the pinned map's id for REUSE, 0 else.
+    ``pin_path`` is relative to the pin root, '' where the map is not pinned. ``map_id`` is the pinned map's id for
+    REUSE, 0 else.
     """
 
     spec: MapSpec
