@@ -108,8 +108,7 @@ static uint16_t sum_fold(uint32_t sum) {
 }
 
 /* Any size, as Linux 6.13 and later take it: a rest of less than four bytes counts as if zeros followed. */
-static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed)
-{
+static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed) {
     uint32_t sum = seed;
     uint32_t at = 0;
 
@@ -124,8 +123,7 @@ static uint32_t sum_of(const uint8_t *words, uint32_t size, uint32_t seed)
     return sum;
 }
 
-SHARED_HELPER(csum_diff)
-{
+SHARED_HELPER(csum_diff) {
     const uint8_t *from = pointer(r1);
     const uint8_t *to = pointer(r3);
     const uint32_t from_size = (uint32_t)r2;
