@@ -115,6 +115,7 @@ class Pruner:
         self.live = live
         self.log = log
         self._visits: dict[tuple[tuple[int, ...], int], LoopVisit] = {}
+        self._has_loops = any(env.scc)
 
     # --- stored states ------------------------------------------------------------------------------------------------
 
@@ -236,6 +237,8 @@ class Pruner:
 
     def _visit_key(self, state: State) -> tuple[tuple[int, ...], int] | None:
         """The outermost frame of a state that stands in a cycle: the calls that led there, and the cycle's number."""
+        if not self._has_loops:
+            return None
         chain: list[int] = []
         for frameno in range(len(state.frames)):
             insn = state.frame_insn(frameno)

@@ -142,7 +142,7 @@ class MapView:
         "value_size",
     )
 
-    def __init__(self, index: int, spec: MapSpec, special: str = "") -> None:
+    def __init__(self, index: int, spec: MapSpec, special: str = "", inner: MapView | None = None) -> None:
         self.index = index
         self.name = spec.name.encode()[:15].decode(errors="ignore")
         self.map_type = int(spec.map_type)
@@ -153,7 +153,7 @@ class MapView:
         self.data = spec.data
         self.is_constant = spec.is_read_only_for_programs and spec.is_frozen and spec.data is not None
         self.special = special
-        self.inner: MapView | None = None if spec.inner is None else MapView(-1, spec.inner)
+        self.inner = inner
 
 
 class Reg:

@@ -13,11 +13,20 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from toolchain.btf import Btf
 from toolchain.errors import InsnPlace, Rejected, Unsupported
-from toolchain.isa.program_types import loaded_attach_type
-from toolchain.spec.stages import BoundProgram, CtxAccess, LinkedProgram, VerifiedProgram, VerifierStats
+from toolchain.isa.program_types import ProgType, loaded_attach_type
+from toolchain.spec.stages import (
+    BindAction,
+    BoundProgram,
+    CtxAccess,
+    LinkedProgram,
+    MapBinding,
+    VerifiedProgram,
+    VerifierStats,
+)
 from toolchain.verifier import progtypes
 from toolchain.verifier.btfmaps import special_field
 from toolchain.verifier.engine import Engine
@@ -28,8 +37,8 @@ from toolchain.verifier.regtypes import MapView
 from toolchain.verifier.rules import rule_of
 from toolchain.verifier.state import State
 
-STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 8, 16, 128
-_KNOWN_FLAGS = STRICT_ALIGNMENT | ANY_ALIGNMENT | 4 | TEST_STATE_FREQ | SLEEPABLE | 32 | 64 | TEST_REG_INVARIANTS
+STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_RND_HI32, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 4, 8, 16, 128
+_KNOWN_FLAGS = STRICT_ALIGNMENT | ANY_ALIGNMENT | TEST_RND_HI32 | TEST_STATE_FREQ | SLEEPABLE | TEST_REG_INVARIANTS
 _RETRY_LIMIT = 50_000
 """A refused program that took fewer instructions is walked again to give its path log."""
 
@@ -99,12 +108,10 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
             stats=VerifierStats(),
             errno=errno.EINVAL,
         )
-    if program.prog_flags & ~_KNOWN_FLAGS or program.prog_flags & 32:
+    if program.prog_flags & ~_KNOWN_FLAGS:
         raise Unsupported(f"program flags 0x{program.prog_flags:x}", where)
-    maps = tuple(
-        MapView(index, binding.spec, special_field(binding.spec, program.btf))
-        for index, binding in enumerate(bound.bindings)
-    )
+    _check_sleepable(program, where)
+    maps = tuple(_view_of(index, binding, program.btf) for index, binding in enumerate(bound.bindings))
     env = Env(
         program.name, program.prog_type, program.expected_attach_type, decode_slots(program.code), maps, log_level
     )
@@ -118,6 +125,27 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     env.btf = program.btf
     env.has_func_info = program.btf is not None and any(function.type_id for function in program.functions)
     return env
+
+
+def _view_of(index: int, binding: MapBinding, btf: Btf | None) -> MapView:
+    """A map as the engine sees it. What a map that exists already holds is not known, however it was declared."""
+    spec = binding.spec
+    if binding.action == BindAction.REUSE and spec.data is not None:
+        spec = replace(spec, data=None)
+    inner = None if spec.inner is None else MapView(-1, spec.inner, special_field(spec.inner, btf))
+    return MapView(index, spec, special_field(spec, btf), inner)
+
+
+def _check_sleepable(program: LinkedProgram, where: InsnPlace) -> None:
+    """Source: check_attach_btf_id, can_be_sleepable (6.12)."""
+    is_sleepable = bool(program.prog_flags & SLEEPABLE)
+    message = ""
+    if program.prog_type == ProgType.SYSCALL and not is_sleepable:
+        message = "Syscall programs can only be sleepable"
+    elif is_sleepable and program.prog_type not in (ProgType.SYSCALL, ProgType.KPROBE):
+        message = "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable"
+    if message:
+        raise Rejected(message, where, stats=VerifierStats(), rule=rule_of(message), errno=errno.EINVAL)
 
 
 def _place(env: Env, program: LinkedProgram) -> InsnPlace:
