@@ -34,7 +34,6 @@ from toolchain.verifier.env import INSN_LIMIT, LOG_PATH, LOG_STATE, Env, Refusal
 from toolchain.verifier.insns import decode_slots
 from toolchain.verifier.klog import write_stats
 from toolchain.verifier.regtypes import MapView
-from toolchain.verifier.rules import rule_of
 from toolchain.verifier.state import State
 
 STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_RND_HI32, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 4, 8, 16, 128
@@ -145,7 +144,7 @@ def _check_sleepable(program: LinkedProgram, where: InsnPlace) -> None:
     elif is_sleepable and program.prog_type not in (ProgType.SYSCALL, ProgType.KPROBE):
         message = "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable"
     if message:
-        raise Rejected(message, where, stats=VerifierStats(), rule=rule_of(message), errno=errno.EINVAL)
+        raise Rejected(message, where, stats=VerifierStats(), rule=_rule_of(message), errno=errno.EINVAL)
 
 
 def _place(env: Env, program: LinkedProgram) -> InsnPlace:
@@ -160,6 +159,13 @@ def _place(env: Env, program: LinkedProgram) -> InsnPlace:
     return InsnPlace(program.name, env.insn, f"{line.path}:{line.line}", line.text)
 
 
+def _rule_of(message: str) -> str:
+    """The rule that a refusal names; its table of patterns is made only now, so accepted programs do not pay for it."""
+    from toolchain.verifier.rules import rule_of
+
+    return rule_of(message)
+
+
 def _rejection(
     bound: BoundProgram, options: VerifyOptions, env: Env, refusal: Refusal, stats: VerifierStats
 ) -> Rejected:
@@ -172,7 +178,7 @@ def _rejection(
         _place(env, bound.program),
         log=log,
         stats=stats,
-        rule=rule_of(message),
+        rule=_rule_of(message),
         errno=refusal.errno,
     )
 
