@@ -12,17 +12,12 @@ from toolchain.isa.context_types import CtxResult
 from toolchain.isa.contexts import CONTEXTS
 from toolchain.isa.program_types import ProgType
 
-RUNNABLE_TYPES = frozenset(
-    {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.XDP, ProgType.CGROUP_SKB}
-)
-"""Program types that the C core has a context for."""
-
 _MODELLED = frozenset({CtxResult.SCALAR, CtxResult.PACKET, CtxResult.PACKET_META, CtxResult.PACKET_END})
 
 
 @functools.cache
 def context_masks(prog_type: ProgType) -> tuple[int, int]:
-    """(readable, writable) of a type in RUNNABLE_TYPES."""
+    """(readable, writable) of a program type that the C core has a context for."""
     readable = writable = 0
     for field in CONTEXTS[prog_type].fields:
         words = sum(1 << word for word in range(field.offset // 4, (field.end + 3) // 4))

@@ -18,14 +18,15 @@ from itertools import islice
 from typing import Any
 
 from toolchain.errors import InsnPlace, LoadError, ToolchainError, Unsupported
-from toolchain.isa.helpers import helper_name
-from toolchain.isa.insn import Insn
-from toolchain.isa.opcodes import LDDW, form_of
+from toolchain.isa.program_types import ProgType
 from toolchain.spec.runtime import RunResult
 from toolchain.spec.stages import CtxAccess, LinkedProgram, VerifiedProgram
 from toolchain.vm._core import ffi, lib
-from toolchain.vm.context import RUNNABLE_TYPES, context_masks
 
+RUNNABLE_TYPES = frozenset(
+    {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.XDP, ProgType.CGROUP_SKB}
+)
+"""Program types that the C core has a context for."""
 MAX_PACKET_SIZE: int = lib.VM_MAX_PACKET
 """Bytes of the largest packet, its Ethernet header included."""
 CTX_SIZE: int = lib.VM_CTX_SIZE
@@ -104,7 +105,11 @@ class Code:
             if program.code[8 * slot] == LDDW and slot + 1 < program.slot_count:
                 dead_slots[slot + 1] = 1  # the second slot of a wide load that is never reached
         code, dead = ffi.from_buffer(program.code), ffi.from_buffer(dead_slots)
-        readable, writable = context_masks(program.prog_type)
+        readable = writable = 0
+        if verified is None:
+            from toolchain.vm.context import context_masks
+
+            readable, writable = context_masks(program.prog_type)
         source = ffi.new(
             "struct vm_source *",
             {
@@ -133,6 +138,8 @@ class Code:
     def _load_error(self, status: int, slot: int, value: int) -> ToolchainError:
         where = InsnPlace(self.program.name, slot)
         if status == lib.VM_UNSUPPORTED_HELPER:
+            from toolchain.isa.helpers import helper_name
+
             return Unsupported(f"helper {helper_name(value)} in the user runtime", where)
         if status == lib.VM_UNSUPPORTED_INSN:
             return Unsupported(f"instruction {_form_name(self.program.code, slot)} in the user runtime", where)
@@ -273,6 +280,9 @@ def _printable(text: str) -> str:
 
 
 def _form_name(code: bytes, slot: int) -> str:
+    from toolchain.isa.insn import Insn
+    from toolchain.isa.opcodes import LDDW, form_of
+
     opcode, registers, off, imm = _SLOT.unpack_from(code, slot * 8)
     is_wide = opcode == LDDW
     form = form_of(Insn(opcode, registers & 15, registers >> 4, off, imm, 0 if is_wide else None))
