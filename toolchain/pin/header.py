@@ -22,7 +22,6 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 MAGIC: Final = b"BPFOBJ\x01\x00"
@@ -119,7 +118,8 @@ def decode(page: bytes) -> ObjectHeader:
 def current_boot_id() -> bytes:
     """The running boot's id; zeros where the kernel gives none. Source: Documentation/admin-guide/sysctl/kernel.rst."""
     try:
-        return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", ""))
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return bytes.fromhex(file.read().replace("-", ""))
     except (OSError, ValueError):
         return bytes(16)
 
