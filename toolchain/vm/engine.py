@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 from toolchain.errors import InsnPlace, LoadError, ToolchainError, Unsupported
+from toolchain.isa.opcodes import LDDW
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.runtime import RunResult
 from toolchain.spec.stages import CtxAccess, LinkedProgram, VerifiedProgram
@@ -281,7 +282,7 @@ def _printable(text: str) -> str:
 
 def _form_name(code: bytes, slot: int) -> str:
     from toolchain.isa.insn import Insn
-    from toolchain.isa.opcodes import LDDW, form_of
+    from toolchain.isa.opcodes import form_of
 
     opcode, registers, off, imm = _SLOT.unpack_from(code, slot * 8)
     is_wide = opcode == LDDW

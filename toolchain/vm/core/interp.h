@@ -289,6 +289,8 @@ static enum vm_status interpret(struct vm_state *state, uint64_t *result, const 
     state->stack_high = state->machine->stack + sizeof(state->machine->stack);
     state->stack_low = state->stack_high - STACK_SIZE;
 #endif
+    /* trace_printk takes R3 to R5 whether a program has set them or not. */
+    regs[2] = regs[3] = regs[4] = regs[5] = 0;
     regs[1] = (uint64_t)(uintptr_t)state;
     regs[10] = (uint64_t)(uintptr_t)(state->machine->stack + sizeof(state->machine->stack));
     frames[0].may_goto = MAX_MAY_GOTO;
