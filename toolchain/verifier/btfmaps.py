@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from toolchain.btf import Btf
 from toolchain.btf.types import Array, Const, Datasec, Ptr, Restrict, Struct, Typedef, TypeTag, Union, Var, Volatile
+from toolchain.errors import ObjectError
 from toolchain.spec.maps import MapSpec
 
 _SPECIAL = frozenset(
@@ -35,7 +36,10 @@ def special_field(spec: MapSpec, btf: Btf | None) -> str:
     """The name of the first special type in a map's value, '' where there is none."""
     if btf is None or not spec.value_type_id:
         return ""
-    return _find(btf, spec.value_type_id, 0, set())
+    try:
+        return _find(btf, spec.value_type_id, 0, set())
+    except ObjectError:
+        return "type that cannot be read"
 
 
 def _find(btf: Btf, type_id: int, depth: int, seen: set[int]) -> str:

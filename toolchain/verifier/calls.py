@@ -71,7 +71,7 @@ from toolchain.verifier.regtypes import (
 )
 from toolchain.verifier.scalar import Scalar, sync
 from toolchain.verifier.stack import HelperMeta
-from toolchain.verifier.state import MAX_FRAMES, SPILL, ZERO_BYTE, Frame, Slot
+from toolchain.verifier.state import MAX_FRAMES, SPILL, ZERO_BYTE, Frame, Slot, State
 
 MAX_VAR_SIZE = 1 << 29
 MAX_ERRNO = 4095
@@ -435,11 +435,8 @@ def release_reference(env: Env, ref_obj_id: int) -> bool:
     return True
 
 
-def drop_reference(state: object, ref_obj_id: int) -> bool:
+def drop_reference(state: State, ref_obj_id: int) -> bool:
     """Take a reference off a state's list; False if it is not there. The last one takes its place, as in the kernel."""
-    from toolchain.verifier.state import State
-
-    assert isinstance(state, State)
     refs = list(state.refs)
     for index, (held, _) in enumerate(refs):
         if held == ref_obj_id:

@@ -139,11 +139,9 @@ class Env:
         self.log = Log(log_level)
         self.is_tracing = bool(log_level & (LOG_PATH | LOG_STATE))
         self.is_strict = False
-        self.any_alignment = False
         self.is_gpl = False
         self.is_sleepable = False
         self.always_checkpoint = False
-        self.stop_on_violation = False
         self.has_func_info = False
         self.btf: Btf | None = None
         self.called_globals: set[int] = set()
@@ -158,7 +156,6 @@ class Env:
         self.live_before: list[int] = []
         self.scc: list[int] = []
         self.pointer_type_at: dict[int, int] = {}
-        self.map_seen_at: dict[int, MapView] = {}
         self.ctx_accesses: dict[int, tuple[int, int, bool]] = {}
         self.reached = bytearray()
 

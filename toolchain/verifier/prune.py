@@ -20,7 +20,10 @@ regsafe, stacksafe, check_ids, propagate_precision (6.12), clean_func_state, add
 
 from __future__ import annotations
 
-from toolchain.verifier.env import LOG_STATE, Env
+import errno
+from typing import NoReturn
+
+from toolchain.verifier.env import LOG_STATE, Env, Refusal
 from toolchain.verifier.klog import PathLog
 from toolchain.verifier.liveness import StackLiveness
 from toolchain.verifier.precision import Backtrack, mark_everything, push_history, walk_back
@@ -304,14 +307,14 @@ class Pruner:
                 return False
         return self.states_equal(old, current, EXACT)
 
-    def _refuse_loop(self, old: State, current: State) -> None:
+    def _refuse_loop(self, old: State, current: State) -> NoReturn:
         env = self.env
         self.log.source(env.insn, "; ")
         env.say(f"infinite loop detected at insn {env.insn}")
         if env.is_tracing:
             self.log.whole("cur state:", current.frames[-1])
             self.log.whole("old state:", old.frames[-1])
-        raise_loop(env)
+        raise Refusal(errno.EINVAL)
 
     # --- cleaning -----------------------------------------------------------------------------------------------------
 
@@ -357,13 +360,6 @@ class Pruner:
             if not _frames_equal(frame, other, live, ids, exact):
                 return False
         return True
-
-
-def raise_loop(env: Env) -> None:
-    """End the run for a loop that never ends; the reason was said."""
-    from toolchain.verifier.env import Refusal
-
-    raise Refusal(22)
 
 
 def _frames_equal(old: Frame, current: Frame, live: int, ids: IdMap, exact: int) -> bool:

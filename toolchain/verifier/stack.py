@@ -30,6 +30,7 @@ from toolchain.verifier.regtypes import (
     UNINIT,
     UNKNOWN_SCALAR,
     ZERO_SCALAR,
+    MapView,
     Reg,
     constant,
 )
@@ -71,8 +72,6 @@ class HelperMeta:
     )
 
     def __init__(self, helper: int, pkt_access: bool) -> None:
-        from toolchain.verifier.regtypes import MapView
-
         self.helper = helper
         self.pkt_access = pkt_access
         self.map: MapView | None = None

@@ -192,7 +192,15 @@ def _log_again(bound: BoundProgram, options: VerifyOptions) -> str:
     return env.log.text()
 
 
-_NOT_REASONS = ("processed ", "verification time ", "stack depth ", "mark_precise", "verifier bug: REG INVARIANTS")
+_NOT_REASONS = (
+    "processed ",
+    "verification time ",
+    "stack depth ",
+    "mark_precise",
+    "cur state:",
+    "old state:",
+    "verifier bug: REG INVARIANTS",
+)
 
 
 def last_reason(log: str) -> str:
