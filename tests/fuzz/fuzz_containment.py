@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.property.containment import Fault, accepted, check_run, check_states, observe, program_of
+from tests.property.containment import Fault, NotModelled, accepted, check_run, check_states, observe, program_of
 
 
 def check(seed: int, counts: collections.Counter[str]) -> str:
@@ -34,6 +34,8 @@ def check(seed: int, counts: collections.Counter[str]) -> str:
         seen = observe(program)
         if seen is not None:
             counts["instructions"] += check_states(program, seen, rng)
+    except NotModelled as error:
+        counts[f"not run: {error}"] += 1
     except (AssertionError, Fault) as error:
         return f"seed {seed}: {type(error).__name__}: {error}\n  code: {program.code.hex()}"
     return ""

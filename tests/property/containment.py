@@ -14,7 +14,7 @@ import random
 from unittest.mock import patch
 
 from tests.fuzz.programs import MAPS, generate
-from tests.property.machine import Activation, Fault, Machine
+from tests.property.machine import Activation, Fault, Machine, NotModelled
 from toolchain.errors import Rejected, Unsupported
 from toolchain.isa.codec import encode
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram
@@ -63,7 +63,7 @@ def observe(program: LinkedProgram, limit: int = 3_000) -> Observed | None:
 
 
 def check_run(verified: VerifiedProgram, rng: random.Random, runs: int = 4) -> None:
-    """Run a verified program. Raises Fault or AssertionError with the reason."""
+    """Run a verified program. Raises Fault or AssertionError with the reason, NotModelled."""
 
     def watch(machine: Machine) -> None:
         assert machine.pc not in verified.dead_slots, f"insn {machine.pc} runs, but the verifier never reached it"
@@ -176,4 +176,4 @@ def _offset_misfit(reg: Reg, value: int, base: int) -> str:
     return "" if reg.scalar.contains(offset) else f"is {signed_gap(offset)} from its base, not {reg.scalar}"
 
 
-__all__ = ["Fault", "accepted", "check_run", "check_states", "observe", "program_of"]
+__all__ = ["Fault", "NotModelled", "accepted", "check_run", "check_states", "observe", "program_of"]

@@ -2,20 +2,23 @@
 
 Every object has a part of the address space of its own, so that an address that strays by less than 2^39 bytes still
 belongs to no other object, and each access must lie inside of one. What the kernel leaves undefined is random:
-uninitialised stack and registers, fields of the context, results of helpers. It knows the helpers that
-tests/fuzz/programs.py uses.
+uninitialised stack and registers, fields of the context, results of helpers. Helpers do no more than their prototypes
+say (toolchain.isa.helpers), and all of it: each reads and writes the memory that it is given, writes being random, and
+moves the packet where it may.
 
-Source: RFC 9669 for the instructions; man 7 bpf-helpers for the helpers.
+Source: RFC 9669 for the instructions; include/linux/bpf.h for the meaning of argument types.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 from collections.abc import Callable
 
 from tests.verifier.scalar_cases import execute, holds, move, signed, swap
-from toolchain.isa.map_types import MapType
+from toolchain.isa.helpers import CHANGES_PACKET, HELPER_IDS, Arg, ArgType, RetType, TypeFlag, proto_of
+from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.opcodes import Alu, Class, Jmp
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.stages import LinkedProgram
@@ -31,6 +34,14 @@ _SIZES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
 
 class Fault(Exception):
     """The program did what a verified one never does."""
+
+
+class NotModelled(Exception):
+    """The program needs something that this machine has not."""
+
+
+class Ended(Exception):
+    """A tail call was taken, or a load left the packet: the program ends without a return of its own."""
 
 
 class Memory:
@@ -91,15 +102,17 @@ class Machine:
 
     def _fill_map(self, index: int) -> dict[bytes, Memory]:
         spec = self.maps[index]
-        is_array = spec.map_type == MapType.ARRAY
-        keys = range(spec.max_entries) if is_array else range(self.rng.randrange(3))
+        if spec.map_type in _ARRAYS:
+            count = spec.max_entries
+        else:
+            count = self.rng.randrange(3) if spec.map_type in _HASHES else 0
 
         def make() -> Memory:
-            return self.make("value", bytearray(self._value(spec.value_size)), index)
+            return self.make("value", bytearray(self.interesting(spec.value_size)), index)
 
-        return {key.to_bytes(spec.key_size, "little"): make() for key in keys}
+        return {key.to_bytes(spec.key_size, "little"): make() for key in range(count)}
 
-    def _value(self, size: int) -> bytes:
+    def interesting(self, size: int) -> bytes:
         """Mostly small numbers and ends: what makes a difference."""
         number = self.rng.choice((0, 1, 5, 8, 15, 39, 40, 47, 48, 255, M32, M64, 1 << 31, 1 << 63))
         return self.rng.choice((number.to_bytes(8, "little") * (size // 8 + 1), self.rng.randbytes(size)))[:size]
@@ -119,8 +132,19 @@ class Machine:
             raise Fault(f"{what} of {size} bytes at {off} of {found.kind} of {len(found.data)} bytes")
         return found, off
 
+    def _check_map(self, found: Memory, forbidden: MapFlag) -> None:
+        if found.kind == "value" and self.maps[found.owner].map_flags & forbidden:
+            raise Fault(f"access to a value of map {self.maps[found.owner].name} that its flags forbid")
+
+    def check_writable(self, found: Memory) -> None:
+        """Raises Fault for a read-only map's value or packet."""
+        self._check_map(found, MapFlag.RDONLY_PROG)
+        if found.kind == "packet" and self.prog_type == ProgType.SOCKET_FILTER:
+            raise Fault("store to a packet that is read-only")
+
     def load(self, address: int, size: int) -> int:
         found, off = self.place(address, size, "load")
+        self._check_map(found, MapFlag.WRONLY_PROG)
         if found.kind == "ctx":
             return self._ctx_field(off, size)
         return int.from_bytes(found.data[off : off + size], "little")
@@ -130,8 +154,7 @@ class Machine:
         if found.kind == "ctx":
             self.fields.pop(off & ~3, None)
             return
-        if found.kind == "packet" and self.prog_type == ProgType.SOCKET_FILTER:
-            raise Fault("store to a packet that is read-only")
+        self.check_writable(found)
         found.data[off : off + size] = (number & (1 << size * 8) - 1).to_bytes(size, "little")
 
     def _ctx_field(self, off: int, size: int) -> int:
@@ -143,20 +166,24 @@ class Machine:
             return 0
         if not is_xdp and off & ~3 == 0:
             self.fields[0] = len(self.packet.data)
-        field = self.fields.setdefault(off & ~3, int.from_bytes(self._value(4), "little"))
+        field = self.fields.setdefault(off & ~3, int.from_bytes(self.interesting(4), "little"))
         if size == 8:
             return field | self.fields.setdefault(off + 4, self.rng.getrandbits(32)) << 32
         return field >> (off & 3) * 8 & (1 << size * 8) - 1
 
-    def run(self) -> int:
-        """Execute to the end; the return value. Raises Fault."""
+    def run(self) -> None:
+        """Execute to the end. Raises Fault, NotModelled."""
+        with contextlib.suppress(Ended):
+            self._run()
+
+    def _run(self) -> None:
         for _ in range(STEP_LIMIT):
             if not 0 <= self.pc < len(self.code):
                 raise Fault(f"execution leaves the program at {self.pc}")
             self.watcher(self)
             opcode, registers, off, imm = self.code[self.pc]
             if opcode == 0x95 and len(self.frames) == 1:
-                return self.regs[0]
+                return
             self.pc += 1
             self.step(opcode, registers & 15, registers >> 4, off, imm)
         raise Fault(f"no end after {STEP_LIMIT} instructions")
@@ -172,7 +199,9 @@ class Machine:
             regs[dst] = signed(number, size * 8) & M64 if opcode & 0xE0 == 0x80 else number
         elif cls == Class.ST:
             self.store(regs[dst] + off & M64, _SIZES[opcode & 0x18], imm & M64)
-        elif cls == Class.STX and opcode & 0xE0 == 0xC0:
+        elif cls == Class.STX and opcode & 0xE0 == 0xC0 and imm == 0x100:
+            regs[dst] = self.load(regs[src] + off & M64, _SIZES[opcode & 0x18])
+        elif cls == Class.STX and opcode & 0xE0 == 0xC0 and imm != 0x110:
             self._atomic(regs[dst] + off & M64, _SIZES[opcode & 0x18], src, imm)
         elif cls == Class.STX:
             self.store(regs[dst] + off & M64, _SIZES[opcode & 0x18], regs[src])
@@ -181,8 +210,29 @@ class Machine:
             self.pc += 1
         elif cls in (Class.JMP, Class.JMP32):
             self._jump(opcode, dst, src, off, imm)
+        elif opcode & 0xE0 in (0x20, 0x40):
+            self._load_packet(imm + (regs[src] if opcode & 0xE0 == 0x40 else 0) & M32, _SIZES[opcode & 0x18])
         else:
-            raise Fault(f"opcode {opcode:02x} is not known here")
+            raise NotModelled(f"opcode {opcode:02x}")
+
+    def _load_packet(self, off: int, size: int) -> None:
+        if off + size > len(self.packet.data):
+            raise Ended
+        self.regs[0] = int.from_bytes(self.packet.data[off : off + size], "big")
+        self.forget_arguments()
+
+    def forget_arguments(self) -> None:
+        """What a call leaves in r1 to r5."""
+        for number in range(1, 6):
+            self.regs[number] = self.rng.getrandbits(64)
+
+    def move_packet(self) -> None:
+        """The packet is elsewhere now, and may have another length; nothing is left at the old place."""
+        data, self.packet.is_live = self.packet.data, False
+        self.packet = self.make(
+            "packet", data[: self.rng.choice((0, 14, len(data)))] if self.rng.random() < 0.3 else data
+        )
+        self.fields.pop(0, None)
 
     @staticmethod
     def _alu(opcode: int, number: int, operand: int, off: int, imm: int) -> int:
@@ -202,6 +252,8 @@ class Machine:
         if kind == 6:
             spec = self.maps[imm]
             return self.values[imm][bytes(spec.key_size)].base + (high & M32)
+        if kind:
+            raise NotModelled(f"wide load of kind {kind}")
         return (high & M32) << 32 | imm & M32
 
     def _atomic(self, address: int, size: int, src: int, imm: int) -> None:
@@ -224,50 +276,100 @@ class Machine:
             frame = self.frames.pop()
             frame.stack.is_live = False
             regs[6:11] = frame.saved
-            for number in range(1, 6):
-                regs[number] = self.rng.getrandbits(64)
+            self.forget_arguments()
             self.pc = frame.return_to
         elif opcode == 0x85 and src == 1:
             self.frames.append(Activation(self._new_stack(), self.pc, regs[6:11]))
             regs[6:11] = [self.rng.getrandbits(64) for _ in range(4)] + [self.frames[-1].top]
             self.pc += imm
-        elif opcode == 0x85:
-            regs[0] = self._helper(imm) & M64
-            for number in range(1, 6):
-                regs[number] = self.rng.getrandbits(64)
+        elif opcode == 0x85 and src == 0:
+            regs[0] = call_helper(self, imm) & M64
+            self.forget_arguments()
+        elif opcode & 0xF0 in (Jmp.CALL, Jmp.EXIT):
+            raise NotModelled(f"opcode {opcode:02x} of kind {src}")
+        elif opcode & 0xF0 == Jmp.JCOND:
+            self.pc += off if self.rng.random() < 0.3 else 0
         elif opcode & 0xF0 == Jmp.JA:
             self.pc += off if opcode & 7 == Class.JMP else imm
         elif holds(Jmp(opcode & 0xF0), opcode & 7 == Class.JMP, regs[dst], (regs[src] if opcode & 8 else imm) & M64):
             self.pc += off
 
-    def _helper(self, number: int) -> int:
-        r1, r2, r3, r4 = self.regs[1:5]
-        if number == 1:
-            index = next(index for index, handle in enumerate(self.map_handles) if handle.base == r1)
-            size = self.maps[index].key_size
-            key = b"".join(self.load(r2 + at & M64, 1).to_bytes(1, "little") for at in range(size))
-            found = self.values[index].get(key)
-            return found.base if found else 0
-        if number in (5, 7):
-            size = 8 if number == 5 else 4
-            return int.from_bytes(self._value(size), "little")
-        if number == 8:
-            return 0
-        if number == 26:
-            return self._load_bytes(r2 & M32, r3, r4 & M32)
-        if number == 39:
-            old, self.packet.is_live = self.packet, False
-            self.packet = self.make("packet", bytearray(old.data))
-            return self.rng.choice((0, -12))
-        raise Fault(f"helper {number} is not known here")
 
-    def _load_bytes(self, off: int, to: int, size: int) -> int:
-        found, at = self.place(to, size, "store")
-        if not size or found.kind not in ("stack", "value"):
-            raise Fault(f"skb_load_bytes of {size} bytes to {found.kind}")
-        is_inside = off + size <= len(self.packet.data)
-        found.data[at : at + size] = self.packet.data[off : off + size] if is_inside else bytes(size)
-        return 0 if is_inside else -14
+_ARRAYS = frozenset({MapType.ARRAY, MapType.PERCPU_ARRAY})
+_HASHES = frozenset({MapType.HASH, MapType.LRU_HASH, MapType.LPM_TRIE})
+_BOUNDED_RESULT = frozenset(
+    HELPER_IDS[name]
+    for name in ("get_stack", "get_task_stack", "probe_read_str", "probe_read_kernel_str", "probe_read_user_str")
+)
+"""Helpers whose result is at most the size that they were given."""
+
+
+def call_helper(machine: Machine, number: int) -> int:
+    """Do what the prototype of a helper allows; r0."""
+    proto = proto_of(number, machine.prog_type)
+    if proto is None:
+        raise Fault(f"helper {number} is not for {machine.prog_type.label}")
+    rng, regs = machine.rng, machine.regs
+    owner, size = -1, 0
+    for index, arg in enumerate(proto.args):
+        value = regs[index + 1]
+        if arg.type == ArgType.CONST_MAP_PTR:
+            handles = [handle.base for handle in machine.map_handles]
+            if value not in handles:
+                raise Fault(f"argument {index + 1} of {proto.name} is no map")
+            owner = handles.index(value)
+        elif arg.type == ArgType.PTR_TO_CTX and value != machine.ctx.base:
+            raise Fault(f"argument {index + 1} of {proto.name} is not the context")
+        elif arg.type == ArgType.PTR_TO_MAP_KEY:
+            _pass_memory(machine, arg, value, machine.maps[owner].key_size)
+        elif arg.type == ArgType.PTR_TO_MAP_VALUE:
+            _pass_memory(machine, arg, value, machine.maps[owner].value_size)
+        elif arg.type == ArgType.PTR_TO_MEM:
+            size = arg.size if arg.flags & TypeFlag.FIXED_SIZE else regs[index + 2]
+            _pass_memory(machine, arg, value, size)
+        elif arg.type == ArgType.CONST_SIZE and not value:
+            raise Fault(f"argument {index + 1} of {proto.name} is a size of 0")
+        elif arg.type not in _PLAIN:
+            raise NotModelled(f"argument {arg.type.name}")
+    if proto.name == "tail_call" and rng.random() < 0.5:
+        raise Ended
+    if proto.ret.type == RetType.PTR_TO_MAP_VALUE:
+        return _look_up(machine, proto.name, owner)
+    if proto.ret.type not in (RetType.INTEGER, RetType.VOID):
+        raise NotModelled(f"result {proto.ret.type.name}")
+    if number in CHANGES_PACKET:
+        machine.move_packet()
+    if number in _BOUNDED_RESULT:
+        return rng.choice((-14, -1, 0, size, rng.randint(0, size)))
+    return 0 if proto.name == "get_smp_processor_id" else int.from_bytes(machine.interesting(8), "little")
+
+
+_PLAIN = frozenset(
+    {ArgType.ANYTHING, ArgType.SCALAR, ArgType.PTR_TO_CTX, ArgType.CONST_SIZE, ArgType.CONST_SIZE_OR_ZERO}
+)
+
+
+def _pass_memory(machine: Machine, arg: Arg, address: int, size: int) -> None:
+    """The helper reads, or writes at random, ``size`` bytes."""
+    if not address and arg.may_be_null:
+        return
+    found, off = machine.place(address, size, f"helper's use of memory ({arg.flags!r})")
+    if found.kind == "ctx":
+        raise Fault("the context is passed as memory")
+    if arg.flags & (TypeFlag.WRITE | TypeFlag.UNINIT):
+        machine.check_writable(found)
+        found.data[off : off + size] = machine.interesting(size)
+
+
+def _look_up(machine: Machine, name: str, owner: int) -> int:
+    """An element's address, or 0: for arrays by the key, for others whatever there is."""
+    spec, values = machine.maps[owner], machine.values[owner]
+    if name == "map_lookup_elem" and spec.map_type in _ARRAYS:
+        place, off = machine.place(machine.regs[2], spec.key_size, "load")
+        found = values.get(bytes(place.data[off : off + spec.key_size]))
+    else:
+        found = machine.rng.choice([*values.values(), None])
+    return found.base if found else 0
 
 
 def _signed_division(op: Alu, bits: int, number: int, operand: int) -> int:

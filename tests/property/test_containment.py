@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
 
-from tests.property.containment import accepted, check_run, check_states, observe, program_of
+from tests.property.containment import NotModelled, accepted, check_run, check_states, observe, program_of
 
 PROGRAMS = 40
 """For each of five seeds; about a third of them are accepted."""
@@ -20,11 +21,12 @@ def test_runs_are_contained(first: int) -> None:
         verified = accepted(program)
         if verified is None:
             continue
-        judged += 1
         rng = random.Random(seed)
-        check_run(verified, rng)
-        seen = observe(program)
-        if seen is not None:
-            checked += check_states(program, seen, rng)
+        with contextlib.suppress(NotModelled):
+            check_run(verified, rng)
+            judged += 1
+            seen = observe(program)
+            if seen is not None:
+                checked += check_states(program, seen, rng)
     assert judged >= 5
     assert checked > 200
