@@ -159,6 +159,25 @@ def test_only_frozen_read_only_data_is_known(flags: int, is_frozen: bool, is_kno
     assert (4 in verified.dead_slots) is is_known
 
 
+def test_what_a_device_map_gives_is_read_only() -> None:
+    body = """
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = m ll
+    call 1
+    if r0 == 0 goto out
+    *(u32 *)(r0 + 0) = 7
+out:
+    r0 = 0
+    exit
+    """
+    verify(BoundProgram.unpinned(tc_program(body, ".map m, hash, key=4, value=4, entries=2")))
+    with pytest.raises(Rejected) as caught:
+        verify(BoundProgram.unpinned(tc_program(body, ".map m, devmap, key=4, value=4, entries=2")))
+    assert caught.value.message == "write into map forbidden, value_size=4 off=0 size=4"
+
+
 def test_a_second_run_says_the_same() -> None:
     program = tc_program("call 7\nif r0 > 4 goto out\ncall 7\nout:\nr0 = 0\nexit")
     bound = BoundProgram.unpinned(program)

@@ -18,6 +18,7 @@ Source: include/linux/bpf.h and bpf_verifier.h of Linux 6.12 (enum bpf_reg_type,
 
 from __future__ import annotations
 
+from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.spec.maps import MapSpec
 from toolchain.verifier.scalar import UNKNOWN, ZERO, Scalar, const
 
@@ -149,7 +150,10 @@ class MapView:
         self.key_size = spec.key_size
         self.value_size = spec.value_size
         self.max_entries = spec.max_entries
-        self.map_flags = spec.map_flags
+        self.map_flags = int(spec.map_flags)
+        if spec.map_type in (MapType.DEVMAP, MapType.DEVMAP_HASH):
+            # A lookup gives the device's own index. Source: kernel/bpf/devmap.c dev_map_init_map().
+            self.map_flags |= MapFlag.RDONLY_PROG
         self.data = spec.data
         self.is_constant = spec.is_read_only_for_programs and spec.is_frozen and spec.data is not None
         self.special = special
