@@ -44,9 +44,10 @@ class Comparison:
         code = encode(generated.insns)
         self.program = LinkedProgram(f"seed {seed}", "fuzz", generated.prog_type, code, MAPS, licence="GPL")
         with _own_prog_array(fds) as own:
-            self.theirs, fd = oracle.prog_load(generated.prog_type, oracle.with_map_fds(code, own))
-            if fd >= 0:
-                os.close(fd)
+            self.theirs = _ask(generated.prog_type, oracle.with_map_fds(code, own))
+        if not self.theirs.accepted and not self.theirs.message:
+            self.ours, self.message, self.processed, self.kind = "not asked", "", -1, "no reason given"
+            return
         if self.theirs.processed > LONG:
             self.ours, self.message, self.processed, self.kind = "not asked", "", -1, "too long"
             return
@@ -74,11 +75,24 @@ class Comparison:
         return f"same {self.ours}" if self.processed == self.theirs.processed else "other work"
 
     def __str__(self) -> str:
+        theirs = self.theirs
         lines = [f"{self.kind}: seed {self.seed}, {self.program.prog_type.label}"]
-        lines.append(f"  kernel: {self.theirs.name} {self.theirs.message} (processed {self.theirs.processed})")
+        lines.append(f"  kernel: {theirs.name} {theirs.message} (errno {theirs.errno}, processed {theirs.processed})")
         lines.append(f"  ours:   {self.ours} {self.message} (processed {self.processed})")
         lines.append("  code:   " + self.program.code.hex())
         return "\n".join(lines)
+
+
+def _ask(prog_type: int, code: bytes) -> oracle.Verdict:
+    """The kernel's verdict; asked again where it refuses without a word, as it does when it lacks memory."""
+    for _ in range(4):
+        verdict, fd = oracle.prog_load(prog_type, code)
+        if fd >= 0:
+            os.close(fd)
+        if verdict.accepted or verdict.message:
+            break
+        time.sleep(0.05)
+    return verdict
 
 
 def _make(spec: MapSpec) -> int:

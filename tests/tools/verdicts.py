@@ -59,10 +59,9 @@ def _on_alarm(*_: object) -> NoReturn:
 def judge(row: Row, make: Callable[[], LinkedProgram]) -> Row:
     """``row`` with the verdict on the program that ``make`` gives."""
     started = time.perf_counter()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        row |= _judge(make)
-    except OutOfTime:
+        row |= _in_time(make)
+    except OutOfTime:  # perhaps while the timer was being stopped
         row |= {"verdict": "unsupported", "message": "time"}
     except MemoryError:
         row |= {"verdict": "unsupported", "message": "memory"}
@@ -71,10 +70,16 @@ def judge(row: Row, make: Callable[[], LinkedProgram]) -> Row:
         where = f"{pathlib.Path(place.filename).name}:{place.lineno}"
         row |= {"verdict": "unsupported", "message": f"crash: {type(error).__name__} at {where}: {error}"}
         row["traceback"] = traceback.format_exc()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     row.setdefault("usec", int((time.perf_counter() - started) * 1e6))
     return row
+
+
+def _in_time(make: Callable[[], LinkedProgram]) -> Row:
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        return _judge(make)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _judge(make: Callable[[], LinkedProgram]) -> Row:
