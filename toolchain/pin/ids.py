@@ -63,6 +63,7 @@ def _open_super(root: str) -> int:
         return os.open(path, flags)
     fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(fresh, 0o600)
         os.write(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), 0, 0, 0))
         with contextlib.suppress(FileExistsError):
             link_descriptor(fresh, path)
@@ -88,5 +89,5 @@ def _counters(root: str, descriptor: int) -> tuple[int, int, int]:
 def _damaged(root: str) -> RuntimeUnavailable:
     return RuntimeUnavailable(
         "the pin tree's list of ids is damaged", errno.EUCLEAN, PinPlace(_path(root)),
-        "choose another tree with --pin-root; 'bpf-load pin fsck' says what is left of this one",
+        "move the tree away, or choose another with --pin-root",
     )  # fmt: skip

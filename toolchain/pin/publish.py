@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from toolchain.errors import PinError, PinPlace, ToolchainError
 from toolchain.pin import names, reaper
 from toolchain.pin.locks import lock_exclusive, try_lock
-from toolchain.pin.root import PRIVATE, translated
+from toolchain.pin.root import PRIVATE, make_directory, translated
 
 PLAN = "plan"
 _PLAN_SIZE_MAX = 1 << 24
@@ -71,7 +71,7 @@ def replace_link(root: str, anchor: str, place: str) -> None:
     with _locked(root):
         _clean(root)
         beside = _private(root, "stage", os.urandom(8).hex())
-        os.mkdir(beside, 0o700)
+        make_directory(beside)
         os.link(_private(root, "objs", anchor), os.path.join(beside, "0"), follow_symlinks=False)
         os.rename(os.path.join(beside, "0"), place)
         reaper.remove_directory(beside)
@@ -81,7 +81,8 @@ def replace_link(root: str, anchor: str, place: str) -> None:
 def _locked(root: str, must_wait: bool = True) -> Iterator[None]:
     path = _private(root, "lock")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise translated(error, "cannot lock the pin tree", PinPlace(root)) from error
     try:
@@ -96,7 +97,7 @@ def _locked(root: str, must_wait: bool = True) -> Iterator[None]:
 
 def _decide(root: str, anchors: Sequence[str], places: Sequence[str]) -> None:
     staged = _private(root, "stage", os.urandom(8).hex())
-    os.mkdir(staged, 0o700)
+    make_directory(staged)
     for index, anchor in enumerate(anchors):
         os.link(_private(root, "objs", anchor), os.path.join(staged, str(index)), follow_symlinks=False)
     relative = [os.fsencode(os.path.relpath(place, os.path.realpath(root))) for place in places]

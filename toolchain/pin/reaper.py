@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 
 from toolchain.pin.header import MAGIC
 from toolchain.pin.locks import try_lock
-from toolchain.pin.root import PRIVATE
+from toolchain.pin.root import PRIVATE, make_directory
 
 _ANCHOR = re.compile(r"(map|prog|link)([1-9][0-9]{0,18})", re.ASCII)
 _STAGED = ".new"
@@ -52,7 +52,7 @@ def anchors(root: str) -> Iterator[tuple[str, os.stat_result]]:
 def link_edges(root: str, anchor: str, targets: Sequence[str]) -> None:
     """Make ``anchor`` keep ``targets`` alive, all at once for those who look. Raises OSError."""
     final = _edges(root, anchor)
-    os.mkdir(final + _STAGED, 0o700)
+    make_directory(final + _STAGED)
     for target in sorted(set(targets)):
         os.link(_path(root, target), os.path.join(final + _STAGED, target), follow_symlinks=False)
     os.rename(final + _STAGED, final)

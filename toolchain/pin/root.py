@@ -12,6 +12,7 @@ belongs to somebody else is refused, also to root, since its bytes would be mapp
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
@@ -24,7 +25,7 @@ PRIVATE = ".bpf"
 _PRIVATE_DIRECTORIES = ("", "objs", "refs", "stage")
 _HINTS = {
     errno.EROFS: "remount it writable, or choose another tree with --pin-root",
-    errno.ENOSPC: "free space there (bpf-load pin gc), or choose another tree with --pin-root",
+    errno.ENOSPC: "free space there, or choose another tree with --pin-root",
     errno.EDQUOT: "raise the quota, or choose another tree with --pin-root",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
@@ -70,15 +71,21 @@ def prepare_root(root: str) -> None:
     try:
         if not check_root(root):
             os.makedirs(root, 0o700, exist_ok=True)
+            os.chmod(root, 0o700)
             check_root(root)
         for name in _PRIVATE_DIRECTORIES:
             path = os.path.join(root, PRIVATE, name)
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
-            except FileExistsError:
-                _check_private(path)
+            _check_private(path)
     except OSError as error:
         raise _unavailable(error, "cannot make the pin tree", PinPlace(root)) from error
+
+
+def make_directory(path: str) -> None:
+    """Make a directory of mode 0700, whatever the umask. Raises OSError."""
+    os.mkdir(path, 0o700)
+    os.chmod(path, 0o700)
 
 
 def _check_private(path: str) -> None:
@@ -88,6 +95,8 @@ def _check_private(path: str) -> None:
             "not a directory where the pin tree keeps its own", errno.ENOTDIR, PinPlace(path), "remove it"
         )
     require_own(status, "private directory of the pin tree", PinPlace(path))
+    if stat.S_IMODE(status.st_mode) != 0o700:  # a umask
+        os.chmod(path, 0o700)
 
 
 def require_own(status: os.stat_result, what: str, where: Where) -> None:

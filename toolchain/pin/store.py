@@ -29,7 +29,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from toolchain.errors import FilePlace, LoadError, PinError, PinPlace, RuntimeUnavailable, Where
+from toolchain.errors import FilePlace, LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
 from toolchain.pin import names, publish, reaper
 from toolchain.pin.header import (
     BOOT_ID_OFFSET,
@@ -117,6 +117,7 @@ class ObjectStore:
         Raises: PinError: ENOENT; EACCES a directory or a foreign file; EINVAL a copied, cut or damaged object; EPERM
         a dot. RuntimeUnavailable: it belongs to another user, or is to be written on a read-only file system.
         """
+        check_root(self.root)
         self._settle()
         where = PinPlace(path)
         place = names.place_of_existing(self.root, path)
@@ -129,6 +130,7 @@ class ObjectStore:
 
     def by_id(self, kind: str, id: int, writable: bool = True) -> StoredObject:
         """The live object of that id. Raises PinError(ENOENT)."""
+        check_root(self.root)
         self._settle()
         where = PinPlace(f"{kind} id {id}")
         try:
@@ -183,6 +185,7 @@ class ObjectStore:
 
         Raises: PinError: ENOENT; EISDIR; EACCES a foreign file; EPERM a dot. RuntimeUnavailable.
         """
+        check_root(self.root)
         self._settle()
         where = PinPlace(path)
         place = names.place_of_existing(self.root, path)
@@ -225,7 +228,7 @@ class ObjectStore:
 
     def reap(self) -> int:
         """Remove every object that nobody holds; finish what a killed process published. Gives the number removed."""
-        if not os.path.isdir(os.path.join(self.root, PRIVATE)) or not check_root(self.root):
+        if not check_root(self.root) or not os.path.isdir(os.path.join(self.root, PRIVATE)):
             return 0
         try:
             publish.settle(self.root, must_wait=False)
@@ -238,7 +241,7 @@ class ObjectStore:
     def _settle(self) -> None:
         """Once in this store's life: finish what a killed publisher left."""
         if not self._is_settled and os.path.isdir(os.path.join(self.root, PRIVATE)) and check_root(self.root):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ToolchainError):  # a read-only tree keeps what was left
                 publish.settle(self.root, must_wait=False)
             self._is_settled = True
 
