@@ -96,7 +96,10 @@ def _ask(prog_type: int, code: bytes) -> oracle.Verdict:
 
 
 def _make(spec: MapSpec) -> int:
-    return oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
+    inner = _make(spec.inner) if spec.inner is not None else -1
+    with oracle.closing(inner):
+        sizes = (spec.key_size, spec.value_size, spec.max_entries)
+        return oracle.map_create(spec.map_type, *sizes, spec.map_flags, max(inner, 0))
 
 
 def make_maps() -> list[int]:

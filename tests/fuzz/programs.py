@@ -42,6 +42,7 @@ MAPS: tuple[MapSpec, ...] = (
     MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
     MapSpec("queue", MapType.QUEUE, 0, 8, 4),
     MapSpec("devices", MapType.DEVMAP, 4, 4, 2),
+    MapSpec("outer", MapType.ARRAY_OF_MAPS, 4, 4, 2, inner=MapSpec("inner", MapType.ARRAY, 4, VALUE_SIZE, 4)),
 )
 PLAIN = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 """Maps whose values programs look up."""
@@ -556,6 +557,87 @@ class _Generator:
             self.emit(0xBF, register, 10)
             self.emit(0x07, register, imm=-8 if self.dares() else rng.choice((-16, -16, -16, -24)))
 
+    def inner_map(self) -> None:
+        """A lookup in a map that an outer map holds."""
+        outer = next(number for number, spec in enumerate(MAPS) if spec.inner is not None)
+        self.emit(0x62, 10, off=-8, imm=self.rng.choice((0, 0, 1, 5)))
+        for map_known in (True, False):
+            self.emit(0xBF, 2, 10)
+            self.emit(0x07, 2, imm=-8)
+            if map_known:
+                self.code.append(wide(LDDW, 1, 5, outer))
+            else:
+                self.emit(0xBF, 1, 0)
+            self.emit(0x85, imm=1)
+            self.clobber()
+            self.kinds[0] = UNSET
+            if not self.dares():
+                self.leave_if(Jmp.JEQ | 0x05, 0)
+        keep = self.saved()
+        self.emit(0xBF, keep, 0)
+        self.kinds[keep] = VALUE
+        self.access_value(keep, VALUE_SIZE)
+
+    def socket(self) -> None:
+        """A socket looked up, read and given back, in the end or on every path but one."""
+        rng = self.rng
+        ctx = self.pick(CTX)
+        if ctx is None or ctx < 6 or self.prog_type == ProgType.SOCKET_FILTER:
+            return
+        for off in (-8, -16):
+            self.emit(0x7A, 10, off=off, imm=self.number())
+        self.emit(0xBF, 1, ctx)
+        self.emit(0xBF, 2, 10)
+        self.emit(0x07, 2, imm=-16)
+        self.emit(0xB7, 3, imm=13 if self.dares() else 12)
+        self.emit(0xB7, 4, imm=rng.choice((-1, 0)))
+        self.emit(0xB7, 5, imm=1 if self.dares() else 0)
+        self.emit(0x85, imm=rng.choice((84, 85, 99)))
+        self.clobber()
+        self.reference(release=86, fields=(0, 4, 12, 24, 48, 44, 72, 76))
+
+    def record(self) -> None:
+        """A ring buffer's record, written and submitted or discarded."""
+        rng = self.rng
+        ring = next(number for number, spec in enumerate(MAPS) if spec.map_type == MapType.RINGBUF)
+        self.code.append(wide(LDDW, 1, 5, ring))
+        self.emit(0xB7, 2, imm=rng.choice((8, 16, 40)))
+        self.emit(0xB7, 3, imm=1 if self.dares() else 0)
+        self.emit(0x85, imm=131)
+        self.clobber()
+        self.reference(release=rng.choice((132, 133)), fields=(0, 4, 8, 32) if self.dares() else (0, 4))
+
+    def reference(self, release: int, fields: tuple[int, ...]) -> None:
+        """What r0 holds is checked for NULL, kept, used, and released."""
+        rng = self.rng
+        self.kinds[0] = UNSET
+        keep = self.saved()
+        self.kinds[keep] = UNSET
+        self.emit(0xBF, keep, 0)
+        if not self.dares():
+            self.leave_if(Jmp.JEQ | 0x05, rng.choice((0, keep)))
+        self.held.add(keep)
+        for _ in range(rng.randint(0, 2)):
+            if release == 86 or rng.random() < 0.4:
+                dst = self.target()
+                self.emit(0x61, dst, keep, rng.choice(fields))
+                self.kinds[dst] = SCALAR
+            else:
+                self.emit(0x62, keep, off=rng.choice(fields), imm=self.number())
+            if rng.random() < 0.4:
+                rng.choice((self.arithmetic, self.store, self.fill, self.branch))()
+        self.held.discard(keep)
+        if not self.dares():
+            self.emit(0xBF, 1, keep)
+            if release != 86:
+                self.emit(0xB7, 2)
+            self.emit(0x85, imm=release)
+            self.clobber()
+        self.kinds[0] = UNSET
+        if rng.random() < 0.1:
+            self.touch(keep, 0, 4)
+        self.kinds[keep] = UNSET
+
     def subprogram(self) -> None:
         """A call of a function further down, with a pointer to a buffer, a number and the context."""
         rng = self.rng
@@ -626,7 +708,7 @@ class _Generator:
             (14, self.arithmetic), (3, self.rare_arithmetic), (6, self.constant), (6, self.unknown), (5, self.copy),
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
             (9, self.packet), (4, self.helper), (6, self.any_helper), (9, self.subprogram),
-            (20 * self.daring, self.noise),
+            (20 * self.daring, self.noise), (2, self.inner_map), (2, self.socket), (2, self.record),
         ]  # fmt: skip
         if self.depth < 3:
             choices += [(12, self.branch), (3, self.loop)]
