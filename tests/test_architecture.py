@@ -26,7 +26,14 @@ LAYERS = {
 """Folder -> layer. A module imports lower layers or its own folder; folders of one layer do not know each other,
 except that spec's types may name btf's."""
 SIBLINGS_ALLOWED = {("spec", "btf")}
-OWNERS = {"lark": {"asm"}, "elftools": {"elf"}, "click": {"cli"}, "_core": {"vm"}, "cffi": {"vm"}}
+OWNERS = {
+    "lark": {"asm"},
+    "elftools": {"elf"},
+    "click": {"cli"},
+    "_core": {"vm"},
+    "_sys": {"kernel"},
+    "cffi": {"vm", "kernel"},
+}
 """Library -> the folders that may import it."""
 PURE = ("asm", "elf", "verifier", "btf", "isa", "spec", "loader/link.py", "loader/bind.py", "loader/object_maps.py",
         "loader/source_info.py", "loader/core_relocation.py", "loader/type_layout.py", "loader/map_btf.py")  # fmt: skip

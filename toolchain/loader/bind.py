@@ -149,7 +149,7 @@ def bind(
 
 
 def _reuse(declared: MapSpec, path: str, info: MapInfo) -> MapBinding:
-    """The pinned map, under its declared name; of its content, only what is frozen is known."""
+    """The pinned map, under its declared name. Its content is not promised to the verifier, frozen or not."""
     pinned = info.spec
     spec = replace(
         declared,
@@ -159,7 +159,7 @@ def _reuse(declared: MapSpec, path: str, info: MapInfo) -> MapBinding:
         max_entries=pinned.max_entries,
         map_flags=pinned.map_flags,
         map_extra=pinned.map_extra,
-        data=pinned.data if info.is_frozen else None,
+        data=None,
         is_frozen=info.is_frozen,
     )
     return MapBinding(spec, BindAction.REUSE, path, info.id)

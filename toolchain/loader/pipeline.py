@@ -161,7 +161,7 @@ def view_of(handles: Mapping[str, Handle]) -> PinView:
 
 
 def _with_constants(handle: MapHandle, info: MapInfo) -> MapInfo:
-    """``info`` with the content of a data map that nobody can change any more: the verifier may rely on it."""
+    """``info`` with the content of a data map that nobody can change any more: constants are compared, too."""
     spec = info.spec
     is_data = spec.map_type is MapType.ARRAY and spec.max_entries == 1 and spec.is_read_only_for_programs
     if not (info.is_frozen and is_data):
