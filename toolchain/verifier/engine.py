@@ -18,6 +18,8 @@ from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier import calls, cfg, functions, precheck, progtypes
 from toolchain.verifier.alu import check_alu
 from toolchain.verifier.env import ALL_CHANGED, LOG_STATE, Env
+from toolchain.verifier.forget import check_leaks
+from toolchain.verifier.helper_calls import call_helper
 from toolchain.verifier.insns import (
     ALU,
     ALU64,
@@ -321,7 +323,7 @@ class Engine:
         if insn.src == PSEUDO_CALL:
             calls.call_function(env, self.live, self.log, insn)
         else:
-            calls.call_helper(env, self.live, insn)
+            call_helper(env, self.live, insn)
             env.insn += 1
         if env.is_tracing:
             env.scratched_regs |= 1
@@ -335,7 +337,7 @@ class Engine:
             self.live.path_ended()
             calls.return_from_function(env, self.live)
             return _RETURNED
-        if calls.check_leaks(env):
+        if check_leaks(env):
             env.refuse("BPF_EXIT instruction in main prog would lead to reference leak")
         calls.check_return(env)
         return _ENDED

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 
-from toolchain.isa.helpers import CHANGES_PACKET
+from toolchain.isa.helpers import CHANGES_PACKET, HELPER_IDS
 from toolchain.isa.map_types import MapType
 from toolchain.isa.opcodes import PseudoSrc
 from toolchain.spec.stages import FunctionInfo
@@ -37,7 +37,7 @@ from toolchain.verifier.insns import (
 
 MAX_SUBPROGS = 256
 MAX_VAR_OFF = 1 << 29
-HELPER_TAIL_CALL = 12
+HELPER_TAIL_CALL = HELPER_IDS["tail_call"]
 ENOTSUPP = 524
 
 _ALU_KNOWN = {

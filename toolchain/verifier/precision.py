@@ -19,6 +19,7 @@ Source: kernel/bpf/verifier.c __mark_chain_precision, backtrack_insn, bt_sync_li
 
 from __future__ import annotations
 
+from toolchain.isa.helpers import HELPER_IDS
 from toolchain.verifier.env import LOG_STATE, Env
 from toolchain.verifier.insns import (
     ALU,
@@ -60,7 +61,7 @@ from toolchain.verifier.state import (
 )
 
 _ARGUMENTS = 0b111110
-_TAIL_CALL = 12
+_TAIL_CALL = HELPER_IDS["tail_call"]
 
 DONE, GO_ON, GIVE_UP = 0, 1, 2
 
