@@ -21,6 +21,7 @@ from toolchain.asm.expressions import Address
 from toolchain.asm.faults import Fault
 from toolchain.asm.options import AsmOptions
 from toolchain.asm.sections import Budget, SectionBuilder
+from toolchain.asm.shapes import Statement
 from toolchain.asm.unit import Unit, first_of
 from toolchain.errors import AsmError, Span
 from toolchain.spec.objects import ObjectFile, SymbolBind, SymbolType
@@ -95,6 +96,7 @@ class Assembler:
         self.unit = unit
         self.options = options
         self.encoder = Encoder(options)
+        self.emitters: dict[int, Emit] = {}
         self.sections: list[SectionBuilder] = []
         self.budget = Budget()
         self.section_index: dict[str, int] = {}
@@ -185,7 +187,7 @@ class Assembler:
 
     def assign(self, name: str, bound: Any, may_repeat: bool = True) -> None:
         """``name = expression``. Raises Fault."""
-        if name[0] in "rw" and name[1:].isdecimal():
+        if name[0] in "rwRW" and name[1:].isdecimal():
             raise Fault(f"unknown register: {name} ({name[0]}0..{name[0]}10)", token=name)
         if name in self.labels or (not may_repeat and name in self.constants):
             raise Fault(f"symbol is defined already: {name}", token=name)
@@ -200,13 +202,13 @@ class Assembler:
                 raise Fault(f"symbol is defined by itself: {name}", token=name) from None
             self.constants[name] = bound
 
-    def advance_to(self, bound: Any) -> None:
+    def advance_to(self, bound: Any, fill: int = 0) -> None:
         """.org: fills up to an offset of the current section. Raises Fault."""
         value = self.number(bound, allow_address=True)
         if value < self.current.size:
             raise Fault(f".org goes back: {value} ({self.current.size} or more)")
         self.current.reserve(value - self.current.size)
-        self.current.append(bytes(value - self.current.size))
+        self.current.append(bytes((fill & 0xFF,)) * (value - self.current.size))
 
     def anchor(self, bound: Any) -> Any:
         """``bound`` with '.' and local labels such as 1f replaced by what they mean at this place."""
@@ -249,12 +251,12 @@ class Assembler:
     # ---- the pass
     def run(self) -> None:
         """All lines."""
-        records, code_lines = self._records()
+        records = self._records()
         current = self.current
         append = current.pieces.append
         for index, line in enumerate(self.unit.lines):
             record = records[line]
-            if self.watch and line in code_lines:
+            if self.watch and self._is_code(line):
                 self.line = index
                 self._before_instruction()
             if record.__class__ is bytes:
@@ -288,37 +290,50 @@ class Assembler:
         if self.frame_start is not None:
             self.fault(Fault(".cfi_startproc without .cfi_endproc"))
 
-    def _records(self) -> tuple[dict[str, Any], set[str]]:
-        """What each different line does, and which lines hold instructions."""
+    def _records(self) -> dict[str, Any]:
+        """What each different line does."""
         records: dict[str, Any] = {}
-        code_lines: set[str] = set()
-        emitters: dict[int, tuple[Emit, bool]] = {}
+        emitters = self.emitters
         for line, statements in self.unit.statements.items():
-            if isinstance(statements, Fault):
-                records[line] = statements
-                continue
-            made: list[Any] = []
-            for plan, values in statements:
-                known = emitters.get(id(plan))
-                if known is None:
-                    known = emitters[id(plan)] = self._emitter(plan)
-                emit, is_code = known
-                if is_code:
-                    code_lines.add(line)
+            if statements.__class__ is tuple and len(statements) == 1:
+                plan, values = statements[0]
+                emit = emitters.get(id(plan)) or self._emitter(plan)
                 try:
-                    made.append(emit(values))
+                    records[line] = emit(values)
                 except Fault as fault:
-                    made.append(fault.copy())
-            records[line] = b"" if not made else made[0] if len(made) == 1 else made
-        return records, code_lines
+                    records[line] = fault.copy()
+            else:
+                records[line] = self._several(statements)
+        return records
 
-    def _emitter(self, plan: tuple[Any, ...]) -> tuple[Emit, bool]:
-        """A plan's emitter, and whether it makes instructions."""
-        is_code = any(item[0] in ("insn", "pseudo") for item in plan)
+    def _several(self, statements: tuple[Statement, ...] | Fault) -> Any:
+        """The records of a line with no or several statements."""
+        if isinstance(statements, Fault):
+            return statements
+        made: list[Any] = []
+        for plan, values in statements:
+            emit = self.emitters.get(id(plan)) or self._emitter(plan)
+            try:
+                made.append(emit(values))
+            except Fault as fault:
+                made.append(fault.copy())
+        return made or b""
+
+    def _emitter(self, plan: tuple[Any, ...]) -> Emit:
+        """A plan's emitter. The unit keeps its plans alive, so that their ids stay theirs."""
         try:
-            return self.encoder.emitter(plan), is_code
+            emit = self.encoder.emitter(plan)
         except Fault as fault:
-            return _raiser(fault), is_code
+            emit = _raiser(fault)
+        self.emitters[id(plan)] = emit
+        return emit
+
+    def _is_code(self, line: str) -> bool:
+        """It makes an instruction."""
+        statements = self.unit.statements[line]
+        if isinstance(statements, Fault):
+            return False
+        return any(item[0] in ("insn", "pseudo") for plan, _ in statements for item in plan)
 
     def _apply_line(self, record: Any) -> None:
         is_several = isinstance(record, list) and len(self._statements()) > 1
@@ -480,7 +495,7 @@ class DuplicateFault(Fault):
 def leb128(value: int, is_signed: bool, size: int = 1) -> bytes:
     """A LEB128 number in at least ``size`` bytes. Source: DWARF 5, section 7.6. Raises Fault."""
     if value < 0 and not is_signed:
-        raise Fault(f"unsigned number below zero: {value}")
+        value += 1 << 64
     out = bytearray()
     while True:
         low = value & 0x7F

@@ -1,4 +1,4 @@
-"""``.debug_line`` (version 5) and ``.debug_line_str`` from .file and .loc.
+"""``.debug_line`` and ``.debug_line_str`` from .file and .loc: version 5, or 4 where no file has number 0 or an md5.
 
 A table is a header with folders and files, then a program for a machine that makes rows of (address, file, line,
 column). Most steps are one byte, a *special opcode*, which advances line and address together and adds a row:
@@ -43,32 +43,44 @@ def add_lines(state: Assembler) -> None:
     if not state.line_files:
         return
     table = state.enter(".debug_line", SHT_PROGBITS, 0)
-    strings_section = state.enter(".debug_line_str", SHT_PROGBITS, SHF_MERGE | SHF_STRINGS, 1)
-    writer = _Writer(state, table, strings_section)
+    writer = _Writer(state, table)
     writer.write()
-    strings_section.append(bytes(writer.strings.data))
+    if writer.version == 5:
+        strings_section = state.enter(".debug_line_str", SHT_PROGBITS, SHF_MERGE | SHF_STRINGS, 1)
+        strings_section.append(bytes(writer.strings.data))
+        state.fixups[table.index].extend(
+            Fixup(offset, "data4", ("at", strings_section.index, to), 0, 0) for offset, to in writer.string_places
+        )
 
 
 class _Writer:
-    def __init__(self, state: Assembler, table: SectionBuilder, strings_section: SectionBuilder) -> None:
+    def __init__(self, state: Assembler, table: SectionBuilder) -> None:
         self.state = state
         self.endian = state.options.endian
         self.table = table
         self.base = table.size
-        self.strings_index = strings_section.index
+        self.string_places: list[tuple[int, int]] = []
         self.strings = _Strings()
         self.out = bytearray()
+        files = state.line_files
+        self.version = 5 if 0 in files or any(digest is not None for _, _, digest in files.values()) else 4
 
     def write(self) -> None:
         """The whole table at the end of the section."""
-        self.out += bytes(12)
+        self.out += bytes(12 if self.version == 5 else 10)
         self.out += bytes((_MIN_INSN, 1, 1, _LINE_BASE & 0xFF, _LINE_RANGE, _OPCODE_BASE)) + _OPERAND_COUNTS
-        self._names()
+        if self.version == 5:
+            self._names()
+        else:
+            self._names_of_version_4()
         header_end = len(self.out)
         for index, rows in self.state.line_rows.items():
             self._sequence(self.state.sections[index], rows)
-        head = self._int(len(self.out) - 4, 4) + self._int(5, 2) + bytes((8, 0)) + self._int(header_end - 12, 4)
-        self.out[:12] = head
+        head = self._int(len(self.out) - 4, 4) + self._int(self.version, 2)
+        if self.version == 5:
+            head += bytes((8, 0))
+        head += self._int(header_end - len(head) - 4, 4)
+        self.out[: len(head)] = head
         self.table.append(bytes(self.out))
 
     def _int(self, value: int, size: int) -> bytes:
@@ -81,7 +93,8 @@ class _Writer:
         self.out += bytes(size)
 
     def _string(self, text: bytes) -> None:
-        self._address(4, self.strings_index, self.strings.offset(text))
+        self.string_places.append((self.base + len(self.out), self.strings.offset(text)))
+        self.out += bytes(4)
 
     def _names(self) -> None:
         files = dict(self.state.line_files)
@@ -107,6 +120,20 @@ class _Writer:
             self.out += leb128(folders.get(folder, 0), False)
             if has_md5:
                 self.out += (digest or 0).to_bytes(16, "big")
+
+    def _names_of_version_4(self) -> None:
+        """Folders and files as strings in the header itself. Source: DWARF 4, section 6.2.4."""
+        files = self.state.line_files
+        folders: dict[bytes, int] = {b"": 0}
+        for number in sorted(files):
+            folders.setdefault(files[number][0], len(folders))
+        for folder in list(folders)[1:]:
+            self.out += folder + b"\0"
+        self.out.append(0)
+        for number in range(1, max(files) + 1):
+            folder, name, _ = files.get(number, (b"", b"", None))
+            self.out += name + b"\0" + leb128(folders[folder], False) + bytes(2)
+        self.out.append(0)
 
     def _sequence(self, section: SectionBuilder, rows: list[tuple[int, tuple[int, ...]]]) -> None:
         """The rows of one section's code."""

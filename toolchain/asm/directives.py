@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 Handler = Callable[["Assembler", str, tuple[Any, ...]], None]
 HANDLERS: dict[str, Handler] = {}
 
-UNSUPPORTED = dict.fromkeys((".linkonce", ".struct", ".octa", ".gnu_attribute", ".loc_mark_labels", ".incbin",
-".cfi_offset", ".subsection", ".stabs", ".stabd", ".stabn"), "directive is not supported")  # fmt: skip
+UNSUPPORTED = dict.fromkeys(
+    (
+        ".linkonce", ".struct", ".loc_mark_labels", ".cfi_offset", ".cfi_def_cfa", ".cfi_def_cfa_offset",
+        ".cfi_def_cfa_register", ".cfi_personality", ".cfi_lsda", ".subsection", ".stabs", ".weakref",
+    ),
+    "directive is not supported",
+)  # fmt: skip
 
 _SYMBOL_TYPES = {
     "function": SymbolType.FUNC, "object": SymbolType.OBJECT, "notype": SymbolType.NOTYPE, "tls_object": SymbolType.TLS,
@@ -216,8 +221,11 @@ def _fill(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 3)
     numbers = [state.number(each) for each in arguments]
     count, size, value = (*numbers, *(1, 0)[len(numbers) - 1 :])
-    if count < 0 or not 0 <= size <= 8:
-        raise Fault(f"repeat or size out of range: {count}, {size} (0 or more, 0..8)")
+    if not 0 <= size <= 8:
+        raise Fault(f"size out of range: {size} (0..8)")
+    if count < 0:
+        state.warn(f".fill with a count below zero does nothing: {count}")
+        return
     state.current.reserve(count * size)
     # GNU as and LLVM use the low 32 bits of the value only; wider items are filled up with zeros
     item = (value & ((1 << 8 * min(size, 4)) - 1)).to_bytes(size, state.options.endian)  # type: ignore[arg-type]
@@ -248,7 +256,7 @@ def _align(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None
 @_handles(".org")
 def _org(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 2)
-    state.advance_to(arguments[0])
+    state.advance_to(arguments[0], state.number(arguments[1]) if len(arguments) == 2 else 0)
 
 
 _RELOCATION_TYPES = {
@@ -413,6 +421,27 @@ def _endfunc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
     raise Fault(".endfunc without .func")
 
 
+# ---- comments of tools
+@_handles(".ident")
+def _ident(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+    """A string for section .comment, which begins with an empty one."""
+    _count(directive, arguments, 1, 1)
+    text = _text_of(arguments[0], directive)
+    section = state.enter(".comment", sections.SHT_PROGBITS, sections.SHF_MERGE | sections.SHF_STRINGS, 1)
+    section.append((b"" if section.size else b"\0") + text + b"\0")
+
+
+@_handles(".version")
+def _version(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+    """A note without a description whose name is the version. Source: System V ABI, "Note Section"."""
+    _count(directive, arguments, 1, 1)
+    text = _text_of(arguments[0], directive) + b"\0"
+    order = state.encoder.order
+    section = state.enter(".note", sections.SHT_NOTE, 0)
+    head = b"".join(number.to_bytes(4, order) for number in (len(text), 0, 1))
+    section.append(head + text + bytes(-len(text) % 4))
+
+
 # ---- messages, and directives that change nothing here
 @_handles(".err", ".error")
 def _error(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
@@ -427,8 +456,8 @@ def _warning(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 
 @_handles(
-    ".addrsig", ".addrsig_sym", ".ident", ".version", ".symver", ".altmacro", ".noaltmacro", ".bundle_align_mode",
-    ".dialect", ".print",
+    ".addrsig", ".addrsig_sym", ".symver", ".altmacro", ".noaltmacro", ".bundle_align_mode",
+    ".print", ".line", ".lto_discard", ".memtag",
 )  # fmt: skip
 def _nothing(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
-    """Accepted without effect on the object: hints to linkers, comments for .comment, bundles (of one instruction)."""
+    """Accepted without effect on the object: hints to linkers, bundles (of one instruction), lines of other files."""

@@ -128,7 +128,7 @@ class _Printer:
     # ---- sections
     def _section(self, index: int, section: Section) -> None:
         kind, flags = type_word(section.type), flag_letters(section.flags)
-        if kind is None or flags is None:
+        if flags is None:
             self.lines.append(
                 f"# section {quote(section.name)} of type 0x{section.type:x}, flags 0x{section.flags:x} left out"
             )

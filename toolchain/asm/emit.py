@@ -20,7 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from toolchain.asm import expressions, tables
 from toolchain.asm.faults import Fault
@@ -34,7 +34,8 @@ OFF_MIN, OFF_MAX = -(1 << 15), (1 << 15) - 1
 
 DATA_SIZES = {
     ".byte": 1, ".1byte": 1, ".short": 2, ".2byte": 2, ".hword": 2, ".half": 2, ".long": 4, ".4byte": 4, ".int": 4,
-    ".word": 4, ".quad": 8, ".8byte": 8, ".dword": 8,
+    ".word": 4, ".quad": 8, ".8byte": 8, ".dword": 8, ".value": 2, ".octa": 16, ".dc": 2, ".dc.b": 1, ".dc.w": 2,
+    ".dc.l": 4, ".dc.a": 8,
 }  # fmt: skip
 
 _BRANCHES = (Pattern.JUMP, Pattern.JUMP_REG, Pattern.JUMP_IMM)
@@ -47,6 +48,7 @@ class Encoder:
         self.options = options
         little = options.endian == "little"
         self.mark = "<" if little else ">"
+        self.order: Literal["little", "big"] = "little" if little else "big"
         self.pack = struct.Struct(self.mark + "BBhi").pack
         self.dst_shift, self.src_shift = (0, 4) if little else (4, 0)
 
@@ -85,7 +87,11 @@ class Encoder:
 
     def _float(self, directive: str, text: str) -> bytes:
         try:
-            return struct.pack(self.mark + ("d" if directive == ".double" else "f"), float(text))
+            is_double = directive in (".double", ".dc.d")
+            if "nan" in text.lower():
+                size = 8 if is_double else 4
+                return ((1 << (8 * size - 1)) - 1 | text.startswith("-") << (8 * size - 1)).to_bytes(size, self.order)
+            return struct.pack(self.mark + ("d" if is_double else "f"), float(text))
         except (ValueError, OverflowError):
             raise Fault(f"not a number of this width: {text}", token=text) from None
 

@@ -74,7 +74,9 @@ def string_bytes(token: str) -> bytes:
             while len(digits) < 3 and index < len(body) and body[index] in "01234567":
                 digits += body[index]
                 index += 1
-            out.append(int(digits, 8) & 0xFF)
+            if int(digits, 8) > 255:
+                raise Fault(f"escape does not fit in 8 bits: \\{digits} (\\000..\\377)", token=token)
+            out.append(int(digits, 8))
         elif char in "xX":
             digits = ""
             while index < len(body) and body[index] in "0123456789abcdefABCDEF":

@@ -113,7 +113,7 @@ class _Planner(Transformer[Token, Any]):
         if text == "fp":
             return Register(-1 - 10, 8, start, end)
         ref = self._ref(end - len(text) + 1, end)
-        return Register(-1 - int(text[1:]) if ref is None else ref, 8 if text[0] == "r" else 4, start, end)
+        return Register(-1 - int(text[1:]) if ref is None else ref, 8 if text[0] in "rR" else 4, start, end)
 
     def number(self, children: list[Token]) -> Any:
         token = children[0]
@@ -176,7 +176,7 @@ class _Planner(Transformer[Token, Any]):
         arguments = [self._argument(each) for each in children[1:]]
         return ["directive", str(children[0]), [] if arguments == [None] else arguments]
 
-    spaced = map = license = directive
+    spaced = map = license = type = directive
 
     def map_option(self, children: list[Any]) -> Any:
         name, value = children
@@ -611,7 +611,7 @@ def describe_syntax(text: str, dialect: str, position: int, expected: frozenset[
         return Fault("string without an end", position, len(text), hint='close it with "')
     elif word == "'":
         return Fault("character without an end", position, len(text), hint="close it with '")
-    elif word[0] in "rw" and word[1:].isdecimal():
+    elif word[0] in "rwRW" and word[1:].isdecimal():
         what = f"unknown register: {word}"
         if int(word[1:]) > 10:
             return Fault(f"{what} ({word[0]}0..{word[0]}10)", position, position + len(word))

@@ -36,13 +36,13 @@ MAX_FILE_SIZE = 64 << 20
 """Bytes of included files, one by one and all together."""
 _BLOCK_COMMENT = re.compile(r'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _TRIGGER = re.compile(
-    r"\.(?:macro|rept|irpc?|if\w*|else\w*|endif|endm|endmacro|endr|include|incbin|exitm|purgem|end)(?![\w.$])"
+    r"\.(?:macro|rept?|irpc?|if\w*|else\w*|endif|endm|endmacro|endr|include|incbin|exitm|purgem|end)(?![\w.$])"
 )
 _HEAD = re.compile(r"\s*((?:[\w.$]+\s*:(?!:)\s*)*)([A-Za-z_.$][\w.$]*)?")
 _ASSIGN = re.compile(r"\s*(?:[\w.$]+\s*:\s*)*([A-Za-z_.$][\w.$]*)\s*=(?!=)|\s*\.(?:set|equ|equiv)\s")
 _LABEL = re.compile(r"\s*([A-Za-z_.$][\w.$]*)\s*:")
 _PARAMETER = re.compile(r"\\(@|\(\)|[A-Za-z_][\w$]*)")
-_OPENERS = {".macro": ".endm", ".rept": ".endr", ".irp": ".endr", ".irpc": ".endr"}
+_OPENERS = {".macro": ".endm", ".rept": ".endr", ".rep": ".endr", ".irp": ".endr", ".irpc": ".endr"}
 _ENDERS = {".endm": ".endm", ".endmacro": ".endm", ".endr": ".endr"}
 _COMPARISONS = {
     ".if": lambda n: n != 0, ".ifne": lambda n: n != 0, ".ifeq": lambda n: n == 0, ".ifgt": lambda n: n > 0,
@@ -185,7 +185,9 @@ class _Pass:
         elif word == ".incbin":
             self._incbin(line)
         elif word == ".purgem":
-            self.macros.pop(self._rest(line.text, word).strip(), None)
+            name = _without_comment(self._rest(line.text, word)).strip()
+            if self.macros.pop(name, None) is None:
+                raise Fault(f"no such macro: {name}", token=name)
         elif word == ".exitm":
             raise _ExitMacro
         elif word == ".end":
@@ -313,7 +315,7 @@ class _Pass:
         """Does what a block says."""
         if word == ".macro":
             self._define(line, body)
-        elif word == ".rept":
+        elif word in (".rept", ".rep"):
             count = self._number(line)
             if count < 0:
                 raise Fault(f"repeat count below zero: {count}")

@@ -65,7 +65,7 @@ class _Resolver:
                 number = name.split("\x01")[1]
                 raise Fault(f"no label {number} after this line: {number}f", token=f"{number}f")
             section = self.state.section_index.get(name, -1)
-            if section < 0 and name[:1] in ("r", "w") and name[1:].isdecimal():
+            if section < 0 and name[:1] in ("r", "w", "R", "W") and name[1:].isdecimal():
                 raise Fault(f"unknown register: {name} ({name[0]}0..{name[0]}10)", token=name)
             return Address(section, 0, name if section < 0 else "")
         if isinstance(value, (int, Address)):

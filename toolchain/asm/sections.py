@@ -120,6 +120,10 @@ def parse_flags(text: str) -> int:
 
 def parse_type(text: str) -> int:
     """SHT_* of a word. Raises Fault."""
+    if text.startswith("0x"):
+        number = int(text, 16)
+        if number < 1 << 32:
+            return number
     if text not in _TYPES:
         raise Fault(f"unknown section type: {text} ({', '.join(_TYPES)})")
     return _TYPES[text]
@@ -131,6 +135,6 @@ def flag_letters(flags: int) -> str | None:
     return letters if parse_flags(letters) == flags else None
 
 
-def type_word(type: int) -> str | None:
-    """The word of a SHT_* type; None where it has none."""
-    return next((word for word, number in _TYPES.items() if number == type), None)
+def type_word(type: int) -> str:
+    """The word of a SHT_* type, or its number where it has none."""
+    return next((word for word, number in _TYPES.items() if number == type), f"0x{type:x}")

@@ -47,19 +47,21 @@ _TOKEN = re.compile(
 _WORDS = (
     "if", "goto", "gotol", "may_goto", "call", "callx", "gotox", "exit", "lock", "ll", "skb", "local", "fetch",
     "fp", "ld_pseudo", "load_acquire", "store_release", "addr_space_cast", "xchg_64", "xchg32_32", "cmpxchg_64",
-    "cmpxchg32_32", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "le16", "le32",
-    "le64", "bswap16", "bswap32", "bswap64", "inf", "nan", "infinity", "s", ".section", ".pushsection",
+    "cmpxchg32_32", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "le16",
+    "le32", "le64", "bswap16", "bswap32", "bswap64", "inf", "nan", "infinity", "s", ".section", ".pushsection",
     ".popsection", ".previous", ".subsection", ".text", ".data", ".bss", ".rodata", ".byte", ".1byte", ".2byte",
     ".4byte", ".8byte", ".short", ".hword", ".half", ".long", ".int", ".word", ".quad", ".dword", ".uleb128",
-    ".sleb128", ".octa", ".ascii", ".asciz", ".string", ".base64", ".float", ".single", ".double", ".zero",
-    ".skip", ".space", ".fill", ".align", ".balign", ".p2align", ".org", ".incbin", ".globl", ".global", ".local",
-    ".weak", ".hidden", ".protected", ".internal", ".type", ".size", ".set", ".equ", ".equiv", ".comm", ".lcomm",
+    ".sleb128", ".octa", ".value", ".dc", ".dc.a", ".dc.b", ".dc.w", ".dc.l", ".dc.s", ".dc.d", ".rep",
+    ".ascii", ".asciz", ".string", ".base64", ".float", ".single", ".double", ".zero", ".skip", ".space",
+    ".fill", ".align", ".balign", ".p2align", ".org", ".incbin", ".globl", ".global", ".local", ".weak",
+    ".hidden", ".protected", ".internal", ".type", ".size", ".set", ".equ", ".equiv", ".comm", ".lcomm",
     ".symver", ".ident", ".version", ".file", ".loc", ".addrsig", ".addrsig_sym", ".map", ".license", ".func",
     ".endfunc", ".ksym", ".dialect", ".err", ".error", ".warning", ".print", ".macro", ".endm", ".endmacro",
     ".rept", ".irp", ".irpc", ".endr", ".if", ".ifdef", ".ifndef", ".ifnotdef", ".ifeq", ".ifne", ".ifgt",
-    ".ifge", ".iflt", ".ifle", ".ifb", ".ifnb", ".ifc", ".ifnc", ".ifeqs", ".ifnes", ".else", ".elseif", ".endif",
-    ".include", ".exitm", ".purgem", ".altmacro", ".noaltmacro", ".bundle_align_mode", ".cfi_sections",
-    ".cfi_startproc", ".cfi_endproc", ".end", ".abort", ".eject", ".list", ".line", ".ln", ".linkonce",
+    ".ifge", ".iflt", ".ifle", ".ifb", ".ifnb", ".ifc", ".ifnc", ".ifeqs", ".ifnes", ".else", ".elseif",
+    ".endif", ".include", ".exitm", ".purgem", ".altmacro", ".noaltmacro", ".bundle_align_mode",
+    ".cfi_sections", ".cfi_startproc", ".cfi_endproc", ".end", ".abort", ".eject", ".list", ".line", ".ln",
+    ".linkonce",
 )  # fmt: skip
 KEPT = frozenset(
     [
@@ -72,7 +74,7 @@ KEPT = frozenset(
 """Words that a shape keeps."""
 
 _MNEMONIC_START = re.compile(
-    "%[rwf]|(?:" + "|".join(
+    "%[rwRWf]|(?:" + "|".join(
         sorted({re.escape(each) for each in tables.MNEMONIC_OPERANDS if each.split()[0] not in tables.BOTH_DIALECTS},
                key=len, reverse=True)
     ) + r")(?![ ]?[:=])(?:[ ]|$)|lock (?!\*)", re.ASCII
@@ -101,8 +103,8 @@ class _Classes(dict[str, str]):
         elif first.isalpha() or first in "_.$":
             if token in KEPT or token.startswith(".cfi_"):
                 piece = token
-            elif first in "rw" and (token[1:] == "10" or (len(token) == 2 and token[1].isdigit())):
-                piece = first + NUMBER
+            elif first in "rwRW" and (token[1:] == "10" or (len(token) == 2 and token[1].isdigit())):
+                piece = first.lower() + NUMBER
             else:
                 piece = NAME
         elif first != "\n" and (first < " " or first == "\x7f"):

@@ -16,4 +16,3 @@
 	.zero -1			# error: size below zero
 	.zero 0x7fffffffffff		# error: grows too large
 	.balign 3			# error: alignment is not a power of two: 3
-	.uleb128 -1			# error: unsigned number below zero
