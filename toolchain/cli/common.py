@@ -11,8 +11,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -28,8 +27,7 @@ Action = Callable[[], int]
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The global options. ``runtime`` and ``pin_root`` are '' where nothing was said."""
 
     runtime: str = ""
@@ -69,8 +67,7 @@ def _take_settings(ctx: click.Context) -> Settings:
     """The settings so far, changed by the global options among this command's parameters."""
     settings = ctx.find_object(Settings) or Settings()
     values = ctx.params
-    return replace(
-        settings,
+    return settings._replace(
         runtime=values.pop("runtime", None) or settings.runtime,
         pin_root=values.pop("pin_root", None) or settings.pin_root,
         as_json=values.pop("json", False) or settings.as_json,

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from toolchain.errors import LinkError, PinConflict, PinPlace
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
@@ -67,8 +67,7 @@ class PinView:
     others: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """What a definition may leave to the machine it is loaded on."""
 
     cpu_count: int = 1

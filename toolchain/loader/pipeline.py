@@ -19,7 +19,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
@@ -57,8 +57,7 @@ class LoadOptions:
     is_published: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedProgram:
+class LoadedProgram(NamedTuple):
     """A program in a runtime. ``pin`` is '' where it has none."""
 
     handle: ProgHandle
@@ -66,8 +65,7 @@ class LoadedProgram:
     pin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedMap:
+class LoadedMap(NamedTuple):
     """A map of the loaded programs. ``pin`` is '' where it has none."""
 
     handle: MapHandle

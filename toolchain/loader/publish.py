@@ -17,7 +17,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError
 from toolchain.spec.runtime import Handle, MapHandle, ProgHandle, Runtime
@@ -27,8 +27,7 @@ class LostRace(Exception):
     """Somebody else pinned, replaced or removed a map since it was bound. Never leaves the loader."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapPin:
+class MapPin(NamedTuple):
     """A map and where it goes. ``replaced`` is the map whose pin it takes over, where that was asked for."""
 
     handle: MapHandle
