@@ -7,11 +7,12 @@ otherwise, and are skipped with the version they have.
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 from tests.kernel import oracle
-from tests.kernel.scalar_programs import compared, differences, generate, why_not_comparable
+from tests.kernel.scalar_programs import compared, differences, generate, slot, why_not_comparable
 
 pytestmark = pytest.mark.kernel
 
@@ -33,3 +34,20 @@ def test_states_equal_the_kernels(first: int) -> None:
         assert differences(program, verdict.log) == [], f"seed {seed}"
         shown += compared(verdict.log)
     assert shown > 5000, "the log's form changed: too few numbers found in it"
+
+
+def test_the_kernel_links_sign_extending_fills() -> None:
+    """A row of docs/parity.md: r1 is believed to be 201..255 and is -55..-1. If this fails, drop the row."""
+    if reason := why_not_comparable():
+        pytest.skip(reason)
+    code = b"".join(
+        (
+            *(slot(0x85, imm=7), slot(0x57, imm=255), slot(0x7B, 10, 0, -8), slot(0x91, 1, 10, -8)),
+            *(slot(0x25, 0, 0, 2, 200), slot(0xB7), slot(0x95)),
+            *(slot(0xBF, 0, 1), slot(0x77, 0, 0, 0, 63), slot(0x95)),
+        )
+    )
+    verdict, fd = oracle.prog_load(1, code, log_level=2)
+    with oracle.closing(fd):
+        assert re.search(r"^8: .*; R0=0$", verdict.log, re.M)
+        assert 1 in {oracle.run(fd, bytes(64))[0] for _ in range(200)}

@@ -158,7 +158,10 @@ def _narrow(regs: list[Reg], regno: int, size: int, is_sign_extending: bool) -> 
     if reg is UNKNOWN_SCALAR and not is_sign_extending:
         regs[regno] = _UNKNOWN_LOADS[size]
     elif is_sign_extending:
-        regs[regno] = reg.with_scalar(sext(reg.scalar, size))
+        # A number filled from the stack may be linked to others; with its sign extended it is another number. The
+        # kernel keeps the link and is wrong (docs/parity.md).
+        keeps_value = reg.scalar.umax < 1 << size * 8 - 1
+        regs[regno] = reg.with_scalar(sext(reg.scalar, size)) if keeps_value else number(sext(reg.scalar, size))
     else:
         scalar = truncate_to_size(reg.scalar, size)
         if scalar is not reg.scalar:
