@@ -9,8 +9,9 @@
  *             do the operation again: the map is usable
  *         and, for a dozen of these moments, the same with a real SIGKILL instead of the copy
  *
- * Prints one line a scenario: name, instructions, moments at which a lock was held. Exit 1 at the first fault, 77 where ptrace
- * is not permitted. Source of what the kernel does: kernel/futex/core.c, handle_futex_death, Linux 6.12.
+ * Prints one line a scenario: name, instructions, moments at which a lock was held. Exit 1 at the first
+ * fault, 77 where ptrace is not permitted. Source of what the kernel does: kernel/futex/core.c,
+ * handle_futex_death, Linux 6.12.
  */
 #define _GNU_SOURCE
 #include "core.h"
@@ -32,11 +33,11 @@
 struct scenario {
     const char *name;
     struct vm_map_def def;
-    uint32_t filled;  /* keys 0 .. filled-1 are in the map, value 1 */
-    char operation;   /* u: update by user space, p: by a program on CPU 1, d: delete, c: check (which mends) */
+    uint32_t filled; /* keys 0 .. filled-1 are in the map, value 1 */
+    char operation; /* u: update by user space, p: by a program on CPU 1, d: delete, c: check (which mends) */
     uint32_t key;
-    int is_dirty;     /* a process died inside the map before */
-    int may_lose;     /* LRU: another element may be evicted */
+    int is_dirty; /* a process died inside the map before */
+    int may_lose; /* LRU: another element may be evicted */
 };
 
 #define HASH 1
@@ -63,26 +64,22 @@ static const struct scenario scenarios[] = {
     {"LRU replace", {LRU, 4, 24, 8, 0, 1}, 8, 'u', 3, 0, 0},
 };
 
-static void fail(const struct scenario *scenario, long step, const char *what)
-{
+static void fail(const struct scenario *scenario, long step, const char *what) {
     fprintf(stderr, "%s: killed after %ld instructions: %s\n", scenario->name, step, what);
     exit(1);
 }
 
-static void make_key(const struct scenario *scenario, uint32_t number, uint8_t *key)
-{
+static void make_key(const struct scenario *scenario, uint32_t number, uint8_t *key) {
     memset(key, 0, scenario->def.key_size);
     memcpy(key, &number, sizeof(number));
 }
 
 /* Each byte of version v is v. */
-static void make_value(const struct vm_map *map, int version, uint8_t *value)
-{
+static void make_value(const struct vm_map *map, int version, uint8_t *value) {
     memset(value, version, vm_map_value_size(map));
 }
 
-static int operate(struct vm_map *map, const struct scenario *scenario, int version)
-{
+static int operate(struct vm_map *map, const struct scenario *scenario, int version) {
     uint8_t key[64], value[VALUE_MAX];
     char message[128];
 
@@ -101,8 +98,7 @@ static int operate(struct vm_map *map, const struct scenario *scenario, int vers
 }
 
 /* A child that stops before the operation and after it. */
-static pid_t start(struct vm_map *map, const struct scenario *scenario, int version)
-{
+static pid_t start(struct vm_map *map, const struct scenario *scenario, int version) {
     int status;
     pid_t child = fork();
 
@@ -120,8 +116,7 @@ static pid_t start(struct vm_map *map, const struct scenario *scenario, int vers
 }
 
 /* One instruction. 1: the operation is over. */
-static int step_once(pid_t child)
-{
+static int step_once(pid_t child) {
     int status;
 
     if (ptrace(PTRACE_SINGLESTEP, child, 0, 0) != 0 || waitpid(child, &status, 0) < 0 || !WIFSTOPPED(status))
@@ -129,15 +124,13 @@ static int step_once(pid_t child)
     return WSTOPSIG(status) == SIGSTOP;
 }
 
-static void end(pid_t child)
-{
+static void end(pid_t child) {
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
 }
 
 /* Runs the operation in a child and kills it after `steps` instructions. */
-static int run_killed(struct vm_map *map, const struct scenario *scenario, int version, long steps)
-{
+static int run_killed(struct vm_map *map, const struct scenario *scenario, int version, long steps) {
     int is_done = 0;
     pid_t child = start(map, scenario, version);
 
@@ -148,8 +141,7 @@ static int run_killed(struct vm_map *map, const struct scenario *scenario, int v
 }
 
 /* The version of an element: 0 if it is not there, -1 if it is neither the one nor the other. */
-static int version_of(struct vm_map *map, const struct scenario *scenario, uint32_t number)
-{
+static int version_of(struct vm_map *map, const struct scenario *scenario, uint32_t number) {
     uint8_t key[64], value[VALUE_MAX];
     uint64_t size = vm_map_value_size(map);
     int status;
@@ -177,8 +169,7 @@ static int version_of(struct vm_map *map, const struct scenario *scenario, uint3
     return value[0];
 }
 
-static struct vm_map *map_of_file(const struct scenario *scenario, int fd)
-{
+static struct vm_map *map_of_file(const struct scenario *scenario, int fd) {
     struct vm_map *map;
 
     if (vm_map_open(fd, 0, &scenario->def, VM_MAP_READ | VM_MAP_WRITE, 1, &map) != 0)
@@ -186,8 +177,7 @@ static struct vm_map *map_of_file(const struct scenario *scenario, int fd)
     return map;
 }
 
-static int make_file(const struct scenario *scenario, uint64_t *size)
-{
+static int make_file(const struct scenario *scenario, uint64_t *size) {
     int fd = memfd_create("map", MFD_CLOEXEC);
 
     if (fd < 0 || vm_map_size(&scenario->def, size) != 0 || ftruncate(fd, (off_t)*size) != 0)
@@ -195,8 +185,7 @@ static int make_file(const struct scenario *scenario, uint64_t *size)
     return fd;
 }
 
-static struct vm_map *make_map(const struct scenario *scenario)
-{
+static struct vm_map *make_map(const struct scenario *scenario) {
     uint8_t key[64], value[VALUE_MAX];
     uint64_t size;
     struct vm_map *map;
@@ -221,8 +210,7 @@ static struct vm_map *make_map(const struct scenario *scenario)
 #define OWNER_MASK 0x3fffffffU
 
 /* The map as it would be if `child` died now, to a process that had it open already. */
-static struct vm_map *copy_of(const struct scenario *scenario, const struct vm_map *map, pid_t child)
-{
+static struct vm_map *copy_of(const struct scenario *scenario, const struct vm_map *map, pid_t child) {
     uint64_t size;
     int fd = make_file(scenario, &size);
     struct vm_map *copy;
@@ -245,8 +233,7 @@ static struct vm_map *copy_of(const struct scenario *scenario, const struct vm_m
 }
 
 /* Whether a lock was left by a dead process. */
-static int has_orphan(const struct vm_map *map)
-{
+static int has_orphan(const struct vm_map *map) {
     for (uint32_t group = 0; group < map->group_count; group++) {
         uint32_t word;
 
@@ -257,8 +244,7 @@ static int has_orphan(const struct vm_map *map)
     return 0;
 }
 
-static int may_be(const struct scenario *scenario, uint32_t number, int version)
-{
+static int may_be(const struct scenario *scenario, uint32_t number, int version) {
     int before = number < scenario->filled;
 
     if (version == before)
@@ -268,8 +254,7 @@ static int may_be(const struct scenario *scenario, uint32_t number, int version)
     return scenario->may_lose && version == 0;
 }
 
-static void look(struct vm_map *map, const struct scenario *scenario, long step, int *versions)
-{
+static void look(struct vm_map *map, const struct scenario *scenario, long step, int *versions) {
     for (uint32_t number = 0; number < ENTRIES_MAX; number++) {
         versions[number] = version_of(map, scenario, number);
         if (!may_be(scenario, number, versions[number]))
@@ -278,8 +263,7 @@ static void look(struct vm_map *map, const struct scenario *scenario, long step,
 }
 
 /* What must hold of a map in which a process died. Closes it. */
-static void examine(struct vm_map *map, const struct scenario *scenario, long step, int is_done)
-{
+static void examine(struct vm_map *map, const struct scenario *scenario, long step, int is_done) {
     static int before[ENTRIES_MAX], after[ENTRIES_MAX];
     char message[128];
     int64_t count = 0;
@@ -305,8 +289,7 @@ static void examine(struct vm_map *map, const struct scenario *scenario, long st
 }
 
 /* The map before the operation; where the scenario says so, with a lock that a dead process left. */
-static struct vm_map *prepare(const struct scenario *scenario)
-{
+static struct vm_map *prepare(const struct scenario *scenario) {
     struct vm_map *map = make_map(scenario);
     struct scenario other = *scenario;
 
@@ -320,8 +303,7 @@ static struct vm_map *prepare(const struct scenario *scenario)
     return map;
 }
 
-static void run(const struct scenario *scenario)
-{
+static void run(const struct scenario *scenario) {
     struct vm_map *map = prepare(scenario);
     pid_t child = start(map, scenario, 2);
     long held = 0;
@@ -345,8 +327,7 @@ static void run(const struct scenario *scenario)
     printf("%s: %ld instructions, %ld with a lock\n", scenario->name, steps, held);
 }
 
-int main(void)
-{
+int main(void) {
     for (size_t index = 0; index < sizeof(scenarios) / sizeof(scenarios[0]); index++)
         run(&scenarios[index]);
     return 0;

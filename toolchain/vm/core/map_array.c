@@ -1,12 +1,14 @@
 /*
- * Arrays and per-CPU arrays: slots at fixed addresses, since programs keep pointers to them and data sections are such slots.
+ * Arrays and per-CPU arrays: slots at fixed addresses, since programs keep pointers to them and data sections
+ * are such slots.
  *
  * A value that is one word is written by one store, without a lock. A larger one passes through staging:
  *
  *     lock | copy to staging, name the slot | seq odd  <- the change | copy to the slot | seq even | unlock
  *
- * which is a redo journal of one entry and, for readers, a sequence lock: a reader that sees an odd seq for its slot reads
- * staging instead. Programs read and write slots in place and take no part in this, as in the kernel.
+ * which is a redo journal of one entry and, for readers, a sequence lock: a reader that sees an odd seq for
+ * its slot reads staging instead. Programs read and write slots in place and take no part in this, as in the
+ * kernel.
  */
 #include "map_internal.h"
 
@@ -15,29 +17,26 @@
 
 #define READ_TRIES 1000
 
-static uint8_t *slot_of(const struct vm_map *map, uint32_t index, uint32_t cpu)
-{
+static uint8_t *slot_of(const struct vm_map *map, uint32_t index, uint32_t cpu) {
     return map->values + cpu * map->cpu_stride + index * map->elem_stride;
 }
 
-static uint32_t index_of(const void *key)
-{
+static uint32_t index_of(const void *key) {
     uint32_t index;
 
     memcpy(&index, key, sizeof(index));
     return index;
 }
 
-void *map_array_lookup(const struct vm_map *map, const void *key, uint32_t cpu)
-{
+void *map_array_lookup(const struct vm_map *map, const void *key, uint32_t cpu) {
     uint32_t index = index_of(key);
 
-    return index < map->def.max_entries ? slot_of(map, index, map->cpu_count == 1 ? 0 : cpu % map->cpu_count) : NULL;
+    return index < map->def.max_entries ? slot_of(map, index, map->cpu_count == 1 ? 0 : cpu % map->cpu_count)
+                                        : NULL;
 }
 
 /* Copies the staged value to where the journal says. Both may be anything: they come from shared memory. */
-static void copy_staged(struct vm_map *map, uint32_t index, uint32_t cpu)
-{
+static void copy_staged(struct vm_map *map, uint32_t index, uint32_t cpu) {
     if (index >= map->def.max_entries || (cpu >= map->cpu_count && cpu != ALL_CPUS))
         return;
     if (cpu != ALL_CPUS) {
@@ -48,8 +47,7 @@ static void copy_staged(struct vm_map *map, uint32_t index, uint32_t cpu)
         memcpy(slot_of(map, index, each), map->staging + each * map->elem_stride, map->elem_stride);
 }
 
-void map_array_redo(struct vm_map *map)
-{
+void map_array_redo(struct vm_map *map) {
     struct map_journal *journal = map_journal(map);
     uint64_t seq = __atomic_load_n(&journal->seq, __ATOMIC_ACQUIRE);
 
@@ -60,8 +58,7 @@ void map_array_redo(struct vm_map *map)
     __atomic_store_n(&journal->seq, seq + 1, __ATOMIC_RELEASE);
 }
 
-void vm_map_settle(struct vm_map *map)
-{
+void vm_map_settle(struct vm_map *map) {
     if (!map_is_array(map) || __atomic_load_n(&map_journal(map)->seq, __ATOMIC_ACQUIRE) % 2 == 0)
         return;
     if (map_lock(map, 0) == 0)
@@ -69,8 +66,7 @@ void vm_map_settle(struct vm_map *map)
 }
 
 /* Writes through staging. cpu: one CPU's copy, or ALL_CPUS, with the values end to end, each padded to 8. */
-static int write_staged(struct vm_map *map, uint32_t index, uint32_t cpu, const void *value)
-{
+static int write_staged(struct vm_map *map, uint32_t index, uint32_t cpu, const void *value) {
     struct map_journal *journal = map_journal(map);
     uint64_t seq;
     int status = map_lock(map, 0);
@@ -96,8 +92,7 @@ static int write_staged(struct vm_map *map, uint32_t index, uint32_t cpu, const 
 }
 
 /* Errors in the kernel's order. Source: kernel/bpf/arraymap.c, array_map_update_elem, Linux 6.12. */
-static int check_update(const struct vm_map *map, uint32_t index, uint64_t flags)
-{
+static int check_update(const struct vm_map *map, uint32_t index, uint64_t flags) {
     if (flags > UPDATE_EXIST)
         return -EINVAL;
     if (index >= map->def.max_entries)
@@ -105,8 +100,7 @@ static int check_update(const struct vm_map *map, uint32_t index, uint64_t flags
     return flags == UPDATE_NOEXIST ? -EEXIST : 0;
 }
 
-int map_array_update(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu)
-{
+int map_array_update(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu) {
     uint32_t index = index_of(key);
     int status = check_update(map, index, flags);
     uint64_t word = 0;
@@ -127,8 +121,8 @@ int map_array_update(struct vm_map *map, const void *key, const void *value, uin
 }
 
 /* The copy on one CPU, from staging where that holds its newer value. */
-static void read_copy(const struct vm_map *map, uint64_t seq, uint32_t index, uint32_t cpu, uint8_t *value, uint64_t size)
-{
+static void read_copy(const struct vm_map *map, uint64_t seq, uint32_t index, uint32_t cpu, uint8_t *value,
+                      uint64_t size) {
     const struct map_journal *journal = map_journal(map);
     const uint8_t *from = slot_of(map, index, cpu);
 
@@ -141,8 +135,7 @@ static void read_copy(const struct vm_map *map, uint64_t seq, uint32_t index, ui
     memcpy(value, from, size);
 }
 
-int map_array_read(struct vm_map *map, const void *key, void *value)
-{
+int map_array_read(struct vm_map *map, const void *key, void *value) {
     const struct map_journal *journal = map_journal(map);
     uint32_t index = index_of(key);
     uint64_t word;

@@ -5,13 +5,15 @@
  *                     |       '--> node 6 --> node 1 --> LINK_END + 3
  *                     '--> node 2 --> LINK_END + 1
  *
- * An element is never changed: a new value goes into a free node, which then takes the old one's place in its chain by one
- * store. So there is always one node more than may be in use, for each group. Programs that still hold the old value's
- * address read it until the node is used again, which is what the kernel's preallocated hash does too.
+ * An element is never changed: a new value goes into a free node, which then takes the old one's place in its
+ * chain by one store. So there is always one node more than may be in use, for each group. Programs that
+ * still hold the old value's address read it until the node is used again, which is what the kernel's
+ * preallocated hash does too.
  *
- * A group without free nodes takes some from another; for that it holds all locks, so that E2BIG is never a guess. An LRU hash
- * has one group and evicts instead: a hand goes round the nodes and takes the first that was not looked up since it last came
- * by (the clock algorithm). The kernel's LRU is an approximation too, with other victims.
+ * A group without free nodes takes some from another; for that it holds all locks, so that E2BIG is never a
+ * guess. An LRU hash has one group and evicts instead: a hand goes round the nodes and takes the first that
+ * was not looked up since it last came by (the clock algorithm). The kernel's LRU is an approximation too,
+ * with other victims.
  *
  * Costs: lookup, update, delete O(1) expected; mending after a kill O(nodes).
  */
@@ -23,22 +25,19 @@
 #define FIND_TRIES 64
 #define MOVE_MAX 64
 
-static uint64_t load_word(const uint8_t *from)
-{
+static uint64_t load_word(const uint8_t *from) {
     uint64_t word;
 
     memcpy(&word, from, sizeof(word));
     return word;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
+static uint64_t mix(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
     return hash ^ hash >> 32;
 }
 
-uint32_t map_hash_bucket(const struct vm_map *map, const void *key)
-{
+uint32_t map_hash_bucket(const struct vm_map *map, const void *key) {
     const uint8_t *from = key;
     uint32_t size = map->def.key_size;
     uint64_t hash = map->seed;
@@ -59,8 +58,7 @@ uint32_t map_hash_bucket(const struct vm_map *map, const void *key)
     return (uint32_t)(mix(hash, map->def.key_size) >> 16) & map->bucket_mask;
 }
 
-static int is_key(const struct vm_map *map, const struct map_node *node, const void *key)
-{
+static int is_key(const struct vm_map *map, const struct map_node *node, const void *key) {
     if (map->def.key_size == 8)
         return load_word(node->key) == load_word(key);
     if (map->def.key_size == 4)
@@ -68,25 +66,24 @@ static int is_key(const struct vm_map *map, const struct map_node *node, const v
     return memcmp(node->key, key, map->def.key_size) == 0;
 }
 
-static uint8_t *value_of(const struct vm_map *map, struct map_node *node)
-{
+static uint8_t *value_of(const struct vm_map *map, struct map_node *node) {
     return (uint8_t *)node + map->value_offset;
 }
 
-static uint32_t link_to(uint32_t number)
-{
+static uint32_t link_to(uint32_t number) {
     return number + 1;
 }
 
-/* Whether a link leads to a node. False for an end, a head that is empty, and any number that is none of ours. */
-static int has_node(const struct vm_map *map, uint32_t link)
-{
+/* Whether a link leads to a node. False for an end, a head that is empty, and any number that is none of
+ * ours. */
+static int has_node(const struct vm_map *map, uint32_t link) {
     return link != 0 && link <= map->node_count;
 }
 
-/* One walk without a lock. Gives 0 with *found set or NULL, or 1 when the walk was carried into another chain. */
-static int try_find(const struct vm_map *map, const void *key, uint32_t bucket, struct map_node **found, uint32_t *seq)
-{
+/* One walk without a lock. Gives 0 with *found set or NULL, or 1 when the walk was carried into another
+ * chain. */
+static int try_find(const struct vm_map *map, const void *key, uint32_t bucket, struct map_node **found,
+                    uint32_t *seq) {
     uint32_t link = __atomic_load_n(&map->buckets[bucket], __ATOMIC_ACQUIRE);
 
     *found = NULL;
@@ -109,8 +106,7 @@ static int try_find(const struct vm_map *map, const void *key, uint32_t bucket, 
     return link != 0 && link != (LINK_END | bucket);
 }
 
-struct map_node *map_hash_find(struct vm_map *map, const void *key, uint32_t *seq)
-{
+struct map_node *map_hash_find(struct vm_map *map, const void *key, uint32_t *seq) {
     uint32_t bucket = map_hash_bucket(map, key);
     struct map_node *found = NULL;
 
@@ -124,8 +120,7 @@ struct map_node *map_hash_find(struct vm_map *map, const void *key, uint32_t *se
     return found;
 }
 
-void *map_hash_lookup(struct vm_map *map, const void *key)
-{
+void *map_hash_lookup(struct vm_map *map, const void *key) {
     uint32_t seq;
     struct map_node *node = map_hash_find(map, key, &seq);
 
@@ -136,8 +131,7 @@ void *map_hash_lookup(struct vm_map *map, const void *key)
     return value_of(map, node);
 }
 
-int map_hash_read(struct vm_map *map, const void *key, void *value)
-{
+int map_hash_read(struct vm_map *map, const void *key, void *value) {
     for (int try = 0; try < FIND_TRIES; try++) {
         uint32_t seq = 0;
         struct map_node *node = map_hash_find(map, key, &seq);
@@ -154,26 +148,22 @@ int map_hash_read(struct vm_map *map, const void *key, void *value)
 
 /* Below here, up to the public functions: the caller holds the group's lock. */
 
-static uint32_t range_size(const struct vm_map *map, uint32_t group)
-{
+static uint32_t range_size(const struct vm_map *map, uint32_t group) {
     return map_range(map, group + 1) - map_range(map, group);
 }
 
-static uint32_t fresh_left(const struct vm_map *map, uint32_t group)
-{
+static uint32_t fresh_left(const struct vm_map *map, uint32_t group) {
     uint32_t size = range_size(map, group);
     uint32_t fresh = map_group(map, group)->fresh;
 
     return fresh < size ? size - fresh : 0;
 }
 
-static uint32_t free_nodes(const struct vm_map *map, uint32_t group)
-{
+static uint32_t free_nodes(const struct vm_map *map, uint32_t group) {
     return map_group(map, group)->free_count + fresh_left(map, group);
 }
 
-static void push_free(struct vm_map *map, uint32_t group, uint32_t number)
-{
+static void push_free(struct vm_map *map, uint32_t group, uint32_t number) {
     struct map_group *owner = map_group(map, group);
 
     map_node(map, number)->free_next = owner->free_head;
@@ -182,8 +172,7 @@ static void push_free(struct vm_map *map, uint32_t group, uint32_t number)
 }
 
 /* Takes a free node out of the list; node_count if there is none. */
-static uint32_t pop_free(struct vm_map *map, uint32_t group)
-{
+static uint32_t pop_free(struct vm_map *map, uint32_t group) {
     struct map_group *owner = map_group(map, group);
     uint32_t link = owner->free_head;
 
@@ -197,8 +186,8 @@ static uint32_t pop_free(struct vm_map *map, uint32_t group)
     return map_range(map, group) + owner->fresh++;
 }
 
-static void fill(const struct vm_map *map, struct map_node *node, const void *key, const void *value, uint32_t next)
-{
+static void fill(const struct vm_map *map, struct map_node *node, const void *key, const void *value,
+                 uint32_t next) {
     uint32_t seq = node->seq | 1;
 
     __atomic_store_n(&node->seq, seq, __ATOMIC_RELAXED);
@@ -212,8 +201,7 @@ static void fill(const struct vm_map *map, struct map_node *node, const void *ke
 }
 
 /* The link that leads to the key's node, or NULL; *number is that node. */
-static uint32_t *find_link(const struct vm_map *map, const void *key, uint32_t bucket, uint32_t *number)
-{
+static uint32_t *find_link(const struct vm_map *map, const void *key, uint32_t bucket, uint32_t *number) {
     uint32_t *link = &map->buckets[bucket];
 
     for (uint32_t steps = 0; has_node(map, *link) && steps <= map->node_count; steps++) {
@@ -228,8 +216,7 @@ static uint32_t *find_link(const struct vm_map *map, const void *key, uint32_t b
     return NULL;
 }
 
-static void unlink_node(struct vm_map *map, uint32_t group, uint32_t *link, uint32_t number)
-{
+static void unlink_node(struct vm_map *map, uint32_t group, uint32_t *link, uint32_t number) {
     struct map_node *node = map_node(map, number);
 
     __atomic_store_n(link, node->next, __ATOMIC_RELEASE);
@@ -238,8 +225,8 @@ static void unlink_node(struct vm_map *map, uint32_t group, uint32_t *link, uint
     push_free(map, group, number);
 }
 
-static int replace(struct vm_map *map, uint32_t group, uint32_t *link, uint32_t old, const void *key, const void *value)
-{
+static int replace(struct vm_map *map, uint32_t group, uint32_t *link, uint32_t old, const void *key,
+                   const void *value) {
     uint32_t number = pop_free(map, group);
 
     if (number == map->node_count)
@@ -253,8 +240,7 @@ static int replace(struct vm_map *map, uint32_t group, uint32_t *link, uint32_t 
     return 0;
 }
 
-static int insert(struct vm_map *map, uint32_t group, uint32_t bucket, const void *key, const void *value)
-{
+static int insert(struct vm_map *map, uint32_t group, uint32_t bucket, const void *key, const void *value) {
     uint32_t number = pop_free(map, group);
     uint32_t head = map->buckets[bucket];
 
@@ -267,8 +253,7 @@ static int insert(struct vm_map *map, uint32_t group, uint32_t bucket, const voi
 }
 
 /* LRU: frees one node, the first under the hand that was not looked up since the hand last passed. */
-static int evict(struct vm_map *map)
-{
+static int evict(struct vm_map *map) {
     struct map_group *group = map_group(map, 0);
     uint64_t steps = 3ULL * map->node_count;
 
@@ -295,8 +280,7 @@ static int evict(struct vm_map *map)
     return -ENOMEM;
 }
 
-static void move_free(struct vm_map *map, uint32_t from, uint32_t to)
-{
+static void move_free(struct vm_map *map, uint32_t from, uint32_t to) {
     uint32_t count = free_nodes(map, from) / 2;
 
     for (count = count < MOVE_MAX ? count : MOVE_MAX; count > 0; count--) {
@@ -309,9 +293,9 @@ static void move_free(struct vm_map *map, uint32_t from, uint32_t to)
     }
 }
 
-/* Gets nodes for `group` from the one that has most. Called without locks; returns 0 with the group's own lock held. */
-static int refill(struct vm_map *map, uint32_t group)
-{
+/* Gets nodes for `group` from the one that has most. Called without locks; returns 0 with the group's own
+ * lock held. */
+static int refill(struct vm_map *map, uint32_t group) {
     uint32_t richest = group;
     int status = map_lock_all(map);
 
@@ -331,21 +315,25 @@ static int refill(struct vm_map *map, uint32_t group)
     return -E2BIG;
 }
 
-/* Computes all that follows from owners and chains. Links may be anything: a walk ends at the first that is none. */
-void map_hash_rebuild(struct vm_map *map, uint32_t group)
-{
+static int is_own(const struct vm_map *map, uint32_t group, uint32_t number) {
+    uint32_t owner = map_node(map, number)->owner;
+
+    if (owner != 0)
+        return owner == group + 1;
+    return number >= map_range(map, group) && number < map_range(map, group + 1);
+}
+
+/* Computes all that follows from owners and chains. Links may be anything: a walk ends at the first that is
+ * none. */
+void map_hash_rebuild(struct vm_map *map, uint32_t group) {
     struct map_group *owner = map_group(map, group);
-    uint32_t low = map_range(map, group);
-    uint32_t high = map_range(map, group + 1);
 
     owner->used = 0;
     owner->free_head = 0;
     owner->free_count = 0;
-    owner->fresh = high - low;
-#define IS_OWN(number) \
-    (map_node(map, number)->owner == group + 1 || (map_node(map, number)->owner == 0 && (number) >= low && (number) < high))
+    owner->fresh = range_size(map, group);
     for (uint32_t number = 0; number < map->node_count; number++)
-        if (IS_OWN(number))
+        if (is_own(map, group, number))
             map_node(map, number)->linked = 0;
     for (uint32_t bucket = group; bucket <= map->bucket_mask; bucket += map->group_count)
         for (uint32_t link = map->buckets[bucket]; has_node(map, link) && !map_node(map, link - 1)->linked;) {
@@ -354,14 +342,13 @@ void map_hash_rebuild(struct vm_map *map, uint32_t group)
             link = map_node(map, link - 1)->next;
         }
     for (uint32_t number = map->node_count; number-- > 0;)
-        if (IS_OWN(number) && !map_node(map, number)->linked)
+        if (is_own(map, group, number) && !map_node(map, number)->linked)
             push_free(map, group, number);
-#undef IS_OWN
 }
 
 /* One try under the group's lock; -EAGAIN: the group has no node to spare for a new element. */
-static int update_locked(struct vm_map *map, uint32_t bucket, const void *key, const void *value, uint64_t flags)
-{
+static int update_locked(struct vm_map *map, uint32_t bucket, const void *key, const void *value,
+                         uint64_t flags) {
     uint32_t group = bucket & (map->group_count - 1);
     uint32_t number;
     uint32_t *link = find_link(map, key, bucket, &number);
@@ -379,8 +366,7 @@ static int update_locked(struct vm_map *map, uint32_t bucket, const void *key, c
     return insert(map, group, bucket, key, value);
 }
 
-int map_hash_update(struct vm_map *map, const void *key, const void *value, uint64_t flags)
-{
+int map_hash_update(struct vm_map *map, const void *key, const void *value, uint64_t flags) {
     uint32_t bucket = map_hash_bucket(map, key);
     uint32_t group = bucket & (map->group_count - 1);
     int status;
@@ -402,8 +388,7 @@ int map_hash_update(struct vm_map *map, const void *key, const void *value, uint
     return status;
 }
 
-int map_hash_delete(struct vm_map *map, const void *key)
-{
+int map_hash_delete(struct vm_map *map, const void *key) {
     uint32_t bucket = map_hash_bucket(map, key);
     uint32_t group = bucket & (map->group_count - 1);
     uint32_t number;

@@ -5,24 +5,29 @@
  *     | header | journal |  -      | groups[1..16], 128 each  | values ... | staging                 an array
  *                                                             | buckets (4 bytes each) | nodes ...   a hash
  *
- * A group is a lock and what it guards. Arrays have one. A hash has up to 16: bucket b belongs to group b & (groups - 1), and
- * each node belongs to one group too, the one whose number is in the node (0: the group whose range of nodes it lies in).
- * All-zero bytes are an empty map but for header and locks, so that making a large map touches one page.
+ * A group is a lock and what it guards. Arrays have one. A hash has up to 16: bucket b belongs to group b &
+ * (groups - 1), and each node belongs to one group too, the one whose number is in the node (0: the group
+ * whose range of nodes it lies in). All-zero bytes are an empty map but for header and locks, so that making
+ * a large map touches one page.
  *
- *     node   0      4           8     12      13       14    16     16 + key rounded up to 8
- *            | next | free_next | seq | owner | linked | ref | key  | value                          stride: a multiple of 8
+ *     node   0      4           8     12      13       14    16     16 + key_size rounded up to 8
+ *            | next | free_next | seq | owner | linked | ref | key  | value, padded to 8
  *
- * A link (bucket head or next) is 0 (head of an empty chain), node number + 1, or LINK_END + bucket number at a chain's end.
- * The bucket number lets a reader that was carried into another chain, by a node used again under its feet, see it and start
- * over; the kernel does so too (hlist_nulls, kernel/bpf/hashtab.c, lookup_nulls_elem_raw). free_next is a field of its own so
- * that a reader standing on a node just freed still finds its way along next.
+ * A link (bucket head or next) is 0 (head of an empty chain), node number + 1, or LINK_END + bucket number at
+ * a chain's end. The bucket number lets a reader that was carried into another chain, by a node used again
+ * under its feet, see it and start over; the kernel does so too (hlist_nulls, kernel/bpf/hashtab.c,
+ * lookup_nulls_elem_raw). free_next is a field of its own so that a reader standing on a node just freed
+ * still finds its way along next.
  *
- * Kill safety, in one sentence each:
- *     hash    what counts is {owner of each node, chains}; one 4-byte store links, unlinks or swaps a node; all else (free lists,
- *             counters, marks) follows from these and is computed anew by whoever gets a lock whose owner died.
- *     array   a value of one word is one store. A larger one is first copied to staging, then declared there by one store
- *             (journal.seq becomes odd), then copied to its slot; whoever gets the dead owner's lock copies it again.
- *             Readers take a declared value from staging, so that the declaration is the moment of change.
+ * Why a kill leaves old or new, never half:
+ *
+ * In a hash, what counts is {owner of each node, chains}, and one 4-byte store links, unlinks or swaps a
+ * node. All else (free lists, counters, marks) follows from these and is computed anew by whoever gets a lock
+ * whose owner died.
+ *
+ * In an array, a value of one word is one store. A larger one is first copied to staging, then declared there
+ * by one store (journal.seq becomes odd), then copied to its slot; whoever gets the dead owner's lock copies
+ * it again. Readers take a declared value from staging, so that the declaration is the moment of change.
  */
 #pragma once
 
@@ -79,15 +84,16 @@ struct map_group {
         pthread_mutex_t lock;
         uint8_t lock_space[64];
     };
-    uint32_t free_head;  /* node number + 1, 0: none */
+    uint32_t free_head; /* node number + 1, 0: none */
     uint32_t free_count;
-    uint32_t fresh;      /* nodes of the group's range that were ever handed out; those behind are free too */
-    uint32_t used;       /* nodes in its chains */
-    uint32_t hand;       /* LRU: where the search for a victim goes on */
+    uint32_t fresh; /* nodes of the group's range that were ever handed out; those behind are free too */
+    uint32_t used;  /* nodes in its chains */
+    uint32_t hand;  /* LRU: where the search for a victim goes on */
     uint32_t padding[11];
 };
 _Static_assert(sizeof(struct map_group) == 128, "groups are 128 bytes");
-_Static_assert(MAP_GROUPS_OFFSET + MAP_GROUPS_MAX * sizeof(struct map_group) <= MAP_HEADER_SIZE, "groups fit the first page");
+_Static_assert(MAP_GROUPS_OFFSET + MAP_GROUPS_MAX * sizeof(struct map_group) <= MAP_HEADER_SIZE,
+               "groups fit the first page");
 
 struct map_node {
     uint32_t next;
@@ -101,39 +107,32 @@ struct map_node {
 };
 _Static_assert(offsetof(struct map_node, key) == 16, "keys are 8-byte aligned");
 
-static inline uint64_t round_up(uint64_t value, uint64_t step)
-{
+static inline uint64_t round_up(uint64_t value, uint64_t step) {
     return (value + step - 1) / step * step;
 }
 
-static inline struct map_header *map_header(const struct vm_map *map)
-{
+static inline struct map_header *map_header(const struct vm_map *map) {
     return (struct map_header *)(void *)map->area;
 }
 
-static inline struct map_journal *map_journal(const struct vm_map *map)
-{
+static inline struct map_journal *map_journal(const struct vm_map *map) {
     return (struct map_journal *)(void *)(map->area + MAP_JOURNAL_OFFSET);
 }
 
-static inline struct map_group *map_group(const struct vm_map *map, uint32_t group)
-{
+static inline struct map_group *map_group(const struct vm_map *map, uint32_t group) {
     return (struct map_group *)(void *)(map->area + MAP_GROUPS_OFFSET) + group;
 }
 
-static inline struct map_node *map_node(const struct vm_map *map, uint32_t number)
-{
+static inline struct map_node *map_node(const struct vm_map *map, uint32_t number) {
     return (struct map_node *)(void *)(map->nodes + number * map->node_stride);
 }
 
 /* First node of a group's range; that of the group behind the last is node_count. */
-static inline uint32_t map_range(const struct vm_map *map, uint32_t group)
-{
+static inline uint32_t map_range(const struct vm_map *map, uint32_t group) {
     return (uint32_t)((uint64_t)map->node_count * group / map->group_count);
 }
 
-static inline uint32_t map_node_owner(const struct vm_map *map, uint32_t number)
-{
+static inline uint32_t map_node_owner(const struct vm_map *map, uint32_t number) {
     uint32_t owner = map_node(map, number)->owner;
 
     if (owner != 0)
@@ -143,16 +142,15 @@ static inline uint32_t map_node_owner(const struct vm_map *map, uint32_t number)
     return owner;
 }
 
-static inline int map_is_array(const struct vm_map *map)
-{
+static inline int map_is_array(const struct vm_map *map) {
     return map->values != NULL;
 }
 
 /* map_layout.c: where things lie, from map->def alone. */
 int map_lay_out(struct vm_map *map, uint64_t *data_size);
 
-/* map_lock.c. lock and unlock pair up; lock mends what a dead holder left. -EPERM: read-only mapping; -ETIMEDOUT: five seconds
- * went by (the kernel's own locks give that too since 6.15). */
+/* map_lock.c. lock and unlock pair up; lock mends what a dead holder left. -EPERM: read-only mapping;
+ * -ETIMEDOUT: five seconds went by (the kernel's own locks give that too since 6.15). */
 int map_lock(struct vm_map *map, uint32_t group);
 void map_unlock(struct vm_map *map, uint32_t group);
 int map_lock_all(struct vm_map *map);
@@ -178,6 +176,6 @@ void map_hash_rebuild(struct vm_map *map, uint32_t group);
 int map_hash_next_key(struct vm_map *map, const void *key, void *next);
 int64_t map_hash_dump(struct vm_map *map, uint64_t *cursor, void *keys, void *values, uint64_t capacity);
 
-/* map_hash.c: the element of a key, without a lock; NULL if there is none. *seq is its seq then: if it is still the same
- * after copying, the copy is whole. */
+/* map_hash.c: the element of a key, without a lock; NULL if there is none. *seq is its seq then: if it is
+ * still the same after copying, the copy is whole. */
 struct map_node *map_hash_find(struct vm_map *map, const void *key, uint32_t *seq);

@@ -1,8 +1,9 @@
 /*
  * From a definition to a layout, and from a file to a mapped map.
  *
- * The checks are the kernel's own. Source: kernel/bpf/arraymap.c (array_map_alloc_check), kernel/bpf/hashtab.c
- * (htab_map_alloc_check, htab_map_alloc), kernel/bpf/syscall.c (map_create, bpf_get_file_flag), Linux 6.12.
+ * The checks are the kernel's own. Source: kernel/bpf/arraymap.c (array_map_alloc_check),
+ * kernel/bpf/hashtab.c (htab_map_alloc_check, htab_map_alloc), kernel/bpf/syscall.c (map_create,
+ * bpf_get_file_flag), Linux 6.12.
  */
 #include "map_internal.h"
 
@@ -28,21 +29,20 @@
 #define ARRAY_FLAGS (F_NUMA_NODE | F_MMAPABLE | F_ACCESS | F_INNER_MAP)
 #define HASH_FLAGS (F_NO_PREALLOC | F_NO_COMMON_LRU | F_NUMA_NODE | F_ACCESS | F_ZERO_SEED)
 
-#define PERCPU_VALUE_MAX (32U << 10)              /* kernel: PCPU_MIN_UNIT_SIZE */
-#define HASH_ELEMENT_MAX ((4ULL << 20) - 48)      /* kernel: KMALLOC_MAX_SIZE less struct htab_elem, x86-64 */
-#define HASH_BUCKETS_MAX (0xffffffffULL / 16)     /* kernel: U32_MAX / sizeof(struct bucket) */
+#define PERCPU_VALUE_MAX (32U << 10)          /* kernel: PCPU_MIN_UNIT_SIZE */
+#define HASH_ELEMENT_MAX ((4ULL << 20) - 48)  /* kernel: KMALLOC_MAX_SIZE less struct htab_elem, x86-64 */
+#define HASH_BUCKETS_MAX (0xffffffffULL / 16) /* kernel: U32_MAX / sizeof(struct bucket) */
 #define ENTRIES_PER_GROUP 64
 
-static int has_both(uint32_t flags, uint32_t pair)
-{
+static int has_both(uint32_t flags, uint32_t pair) {
     return (flags & pair) == pair;
 }
 
-static int check_array(const struct vm_map_def *def)
-{
+static int check_array(const struct vm_map_def *def) {
     int is_percpu = def->type == TYPE_PERCPU_ARRAY;
 
-    if (def->max_entries == 0 || def->key_size != 4 || def->value_size == 0 || (def->flags & ~ARRAY_FLAGS) != 0)
+    if (def->max_entries == 0 || def->key_size != 4 || def->value_size == 0 ||
+        (def->flags & ~ARRAY_FLAGS) != 0)
         return -EINVAL;
     if (has_both(def->flags, F_RDONLY_PROG | F_WRONLY_PROG))
         return -EINVAL;
@@ -53,8 +53,7 @@ static int check_array(const struct vm_map_def *def)
     return 0;
 }
 
-static uint64_t bucket_count(const struct vm_map_def *def)
-{
+static uint64_t bucket_count(const struct vm_map_def *def) {
     uint64_t count = 1;
 
     while (count < def->max_entries)
@@ -62,8 +61,7 @@ static uint64_t bucket_count(const struct vm_map_def *def)
     return count;
 }
 
-static int check_hash(const struct vm_map_def *def)
-{
+static int check_hash(const struct vm_map_def *def) {
     int is_lru = def->type == TYPE_LRU_HASH;
 
     if ((def->flags & ~HASH_FLAGS) != 0 || has_both(def->flags, F_RDONLY_PROG | F_WRONLY_PROG))
@@ -81,8 +79,7 @@ static int check_hash(const struct vm_map_def *def)
     return 0;
 }
 
-static void lay_out_array(struct vm_map *map, uint64_t *data_size)
-{
+static void lay_out_array(struct vm_map *map, uint64_t *data_size) {
     map->cpu_count = map->def.type == TYPE_PERCPU_ARRAY ? map->def.cpu_count : 1;
     map->elem_stride = round_up(map->def.value_size, 8);
     map->cpu_stride = round_up(map->elem_stride * map->def.max_entries, 64);
@@ -95,17 +92,17 @@ static void lay_out_array(struct vm_map *map, uint64_t *data_size)
     *data_size += map->staging_size;
 }
 
-static void lay_out_hash(struct vm_map *map, uint64_t *data_size)
-{
+static void lay_out_hash(struct vm_map *map, uint64_t *data_size) {
     uint64_t buckets = bucket_count(&map->def);
     uint64_t buckets_size = round_up(buckets * sizeof(uint32_t), 64);
 
     map->cpu_count = 1;
-    while (map->def.type == TYPE_HASH && map->group_count < MAP_GROUPS_MAX
-           && (uint64_t)map->group_count * ENTRIES_PER_GROUP < map->def.max_entries)
+    while (map->def.type == TYPE_HASH && map->group_count < MAP_GROUPS_MAX &&
+           (uint64_t)map->group_count * ENTRIES_PER_GROUP < map->def.max_entries)
         map->group_count *= 2;
     map->bucket_mask = (uint32_t)(buckets - 1);
-    map->node_count = map->def.max_entries + map->group_count; /* one spare each: what a full map swaps an element with */
+    map->node_count =
+        map->def.max_entries + map->group_count; /* one spare each: what a full map swaps an element with */
     map->value_offset = (uint32_t)(sizeof(struct map_node) + round_up(map->def.key_size, 8));
     map->node_stride = map->value_offset + round_up(map->def.value_size, 8);
     map->buckets = (uint32_t *)(void *)(map->area + MAP_HEADER_SIZE);
@@ -113,14 +110,14 @@ static void lay_out_hash(struct vm_map *map, uint64_t *data_size)
     *data_size = MAP_HEADER_SIZE + buckets_size + map->node_stride * map->node_count;
 }
 
-int map_lay_out(struct vm_map *map, uint64_t *data_size)
-{
+int map_lay_out(struct vm_map *map, uint64_t *data_size) {
     int is_array = map->def.type == TYPE_ARRAY || map->def.type == TYPE_PERCPU_ARRAY;
     int status;
 
     if (!is_array && map->def.type != TYPE_HASH && map->def.type != TYPE_LRU_HASH)
         return -EOPNOTSUPP;
-    if (map->def.cpu_count == 0 || map->def.cpu_count > MAP_CPUS_MAX || has_both(map->def.flags, F_RDONLY | F_WRONLY))
+    if (map->def.cpu_count == 0 || map->def.cpu_count > MAP_CPUS_MAX ||
+        has_both(map->def.flags, F_RDONLY | F_WRONLY))
         return -EINVAL;
     status = is_array ? check_array(&map->def) : check_hash(&map->def);
     if (status != 0)
@@ -134,15 +131,13 @@ int map_lay_out(struct vm_map *map, uint64_t *data_size)
     return *data_size > MAP_DATA_MAX ? -ENOMEM : 0;
 }
 
-int vm_map_size(const struct vm_map_def *def, uint64_t *data_size)
-{
+int vm_map_size(const struct vm_map_def *def, uint64_t *data_size) {
     struct vm_map map = {.def = *def};
 
     return map_lay_out(&map, data_size);
 }
 
-int vm_map_format(int fd, uint64_t offset, const struct vm_map_def *def, uint64_t seed)
-{
+int vm_map_format(int fd, uint64_t offset, const struct vm_map_def *def, uint64_t seed) {
     struct vm_map map = {.def = *def};
     struct map_header *header;
     uint64_t data_size;
@@ -153,7 +148,8 @@ int vm_map_format(int fd, uint64_t offset, const struct vm_map_def *def, uint64_
 
     if (status != 0)
         return status;
-    mapping = mmap(NULL, skip + MAP_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(offset - skip));
+    mapping =
+        mmap(NULL, skip + MAP_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(offset - skip));
     if (mapping == MAP_FAILED)
         return -errno;
     map.area = mapping + skip;
@@ -171,8 +167,7 @@ int vm_map_format(int fd, uint64_t offset, const struct vm_map_def *def, uint64_
 }
 
 /* Whether the shared header says what the caller expects. Reads each field once. */
-static int is_header_of(const struct vm_map *map, uint64_t data_size)
-{
+static int is_header_of(const struct vm_map *map, uint64_t data_size) {
     const struct map_header *header = map_header(map);
 
     if (header->magic != MAP_MAGIC || header->version != MAP_VERSION || header->abi != MAP_ABI)
@@ -185,8 +180,7 @@ static int is_header_of(const struct vm_map *map, uint64_t data_size)
     return 1;
 }
 
-static int map_file(struct vm_map *map, int fd, uint64_t offset)
-{
+static int map_file(struct vm_map *map, int fd, uint64_t offset) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t skip = offset % page;
     uint64_t data_size;
@@ -199,7 +193,8 @@ static int map_file(struct vm_map *map, int fd, uint64_t offset)
         return status;
     if (fstat(fd, &stat) != 0)
         return -errno;
-    if (!S_ISREG(stat.st_mode) || stat.st_size < 0 || (uint64_t)stat.st_size < offset || (uint64_t)stat.st_size - offset < data_size)
+    if (!S_ISREG(stat.st_mode) || stat.st_size < 0 || (uint64_t)stat.st_size < offset ||
+        (uint64_t)stat.st_size - offset < data_size)
         return -EINVAL;
     mapping = mmap(NULL, skip + data_size, protection, MAP_SHARED, fd, (off_t)(offset - skip));
     if (mapping == MAP_FAILED)
@@ -214,8 +209,8 @@ static int map_file(struct vm_map *map, int fd, uint64_t offset)
     return 0;
 }
 
-int vm_map_open(int fd, uint64_t offset, const struct vm_map_def *def, uint32_t access, uint32_t is_writable, struct vm_map **out)
-{
+int vm_map_open(int fd, uint64_t offset, const struct vm_map_def *def, uint32_t access, uint32_t is_writable,
+                struct vm_map **out) {
     struct vm_map *map = calloc(1, sizeof(*map));
     int status;
 
@@ -234,8 +229,7 @@ int vm_map_open(int fd, uint64_t offset, const struct vm_map_def *def, uint32_t 
     return 0;
 }
 
-void vm_map_close(struct vm_map *map)
-{
+void vm_map_close(struct vm_map *map) {
     if (map == NULL)
         return;
     if (map->mapping != NULL)

@@ -1,9 +1,10 @@
 /*
  * The locks of a map: robust mutexes shared between processes.
  *
- * If a holder dies, the kernel walks its list of robust locks and the next one to take the lock is told (EOWNERDEAD), also when
- * the dead one lived in another process-id namespace or called exec. Taking such a lock means mending first: see map_internal.h
- * for what a killed process may leave. A holder that dies while mending leaves the lock as it found it, so mending starts over.
+ * If a holder dies, the kernel walks its list of robust locks and the next one to take the lock is told
+ * (EOWNERDEAD), also when the dead one lived in another process-id namespace or called exec. Taking such a
+ * lock means mending first: see map_internal.h for what a killed process may leave. A holder that dies while
+ * mending leaves the lock as it found it, so mending starts over.
  */
 #include "map_internal.h"
 
@@ -14,8 +15,7 @@
 #define SPINS 200
 #define WAIT_SECONDS 5
 
-int map_lock_create(struct map_group *group)
-{
+int map_lock_create(struct map_group *group) {
     pthread_mutexattr_t attributes;
     int status;
 
@@ -30,8 +30,7 @@ int map_lock_create(struct map_group *group)
 }
 
 /* Whether the lock is of the kind that map_lock_create makes: any other kind may do anything when taken. */
-int map_lock_is_sane(const struct map_group *group)
-{
+int map_lock_is_sane(const struct map_group *group) {
 #ifdef __GLIBC__
     struct map_group model;
 
@@ -44,16 +43,14 @@ int map_lock_is_sane(const struct map_group *group)
 #endif
 }
 
-static void mend(struct vm_map *map, uint32_t group)
-{
+static void mend(struct vm_map *map, uint32_t group) {
     if (map_is_array(map))
         map_array_redo(map);
     else
         map_hash_rebuild(map, group);
 }
 
-static int wait_for(pthread_mutex_t *lock)
-{
+static int wait_for(pthread_mutex_t *lock) {
     struct timespec until;
     int status = EBUSY;
 
@@ -70,8 +67,7 @@ static int wait_for(pthread_mutex_t *lock)
     return pthread_mutex_timedlock(lock, &until);
 }
 
-int map_lock(struct vm_map *map, uint32_t group)
-{
+int map_lock(struct vm_map *map, uint32_t group) {
     pthread_mutex_t *lock = &map_group(map, group)->lock;
     int status;
 
@@ -87,14 +83,13 @@ int map_lock(struct vm_map *map, uint32_t group)
     return -status;
 }
 
-void map_unlock(struct vm_map *map, uint32_t group)
-{
+void map_unlock(struct vm_map *map, uint32_t group) {
     pthread_mutex_unlock(&map_group(map, group)->lock);
 }
 
-/* Takes all locks, in order of their numbers; whoever needs several takes them so, hence no circle of waiters. */
-int map_lock_all(struct vm_map *map)
-{
+/* Takes all locks, in order of their numbers; whoever needs several takes them so, hence no circle of
+ * waiters. */
+int map_lock_all(struct vm_map *map) {
     for (uint32_t group = 0; group < map->group_count; group++) {
         int status = map_lock(map, group);
 
@@ -107,14 +102,12 @@ int map_lock_all(struct vm_map *map)
     return 0;
 }
 
-void map_unlock_all(struct vm_map *map)
-{
+void map_unlock_all(struct vm_map *map) {
     for (uint32_t group = map->group_count; group-- > 0;)
         map_unlock(map, group);
 }
 
-int vm_map_reset_locks(struct vm_map *map)
-{
+int vm_map_reset_locks(struct vm_map *map) {
     if (!map->is_writable)
         return -EPERM;
     for (uint32_t group = 0; group < map->group_count; group++) {

@@ -1,8 +1,9 @@
 /*
  * Going through a hash without locks: next_key and dump.
  *
- * Order: bucket by bucket, each chain from its head. An element that stays in the map during the whole walk is seen unless its
- * chain is cut while the walk stands in it; the kernel promises no more (kernel/bpf/hashtab.c, htab_map_get_next_key).
+ * Order: bucket by bucket, each chain from its head. An element that stays in the map during the whole walk
+ * is seen unless its chain is cut while the walk stands in it; the kernel promises no more
+ * (kernel/bpf/hashtab.c, htab_map_get_next_key).
  */
 #include "map_internal.h"
 
@@ -11,9 +12,10 @@
 
 #define TRIES 1000
 
-/* Copies the element of a node. 0: whole; 1: it was used again meanwhile. value may be NULL; *next is the link behind it. */
-static int copy_element(const struct vm_map *map, struct map_node *node, void *key, void *value, uint32_t *next)
-{
+/* Copies the element of a node. 0: whole; 1: it was used again meanwhile. value may be NULL; *next is the
+ * link behind it. */
+static int copy_element(const struct vm_map *map, struct map_node *node, void *key, void *value,
+                        uint32_t *next) {
     uint32_t seq = __atomic_load_n(&node->seq, __ATOMIC_ACQUIRE);
 
     memcpy(key, node->key, map->def.key_size);
@@ -25,8 +27,7 @@ static int copy_element(const struct vm_map *map, struct map_node *node, void *k
 }
 
 /* The key of the first element in bucket `bucket` or behind it. */
-static int first_key_from(const struct vm_map *map, uint64_t bucket, void *next)
-{
+static int first_key_from(const struct vm_map *map, uint64_t bucket, void *next) {
     uint32_t behind;
     int tries = 0;
 
@@ -43,8 +44,7 @@ static int first_key_from(const struct vm_map *map, uint64_t bucket, void *next)
     return -ENOENT;
 }
 
-int map_hash_next_key(struct vm_map *map, const void *key, void *next)
-{
+int map_hash_next_key(struct vm_map *map, const void *key, void *next) {
     uint32_t bucket;
 
     if (key == NULL)
@@ -72,9 +72,8 @@ int map_hash_next_key(struct vm_map *map, const void *key, void *next)
 
 /* Copies a bucket's elements from the `skip`th on, at most `room`; how many. Sets *more if the chain went on.
  * Starts over when a node is used again under its feet; after many tries, what it has will do. */
-static uint64_t copy_bucket(const struct vm_map *map, uint32_t bucket, uint64_t skip, uint8_t *keys, uint8_t *values,
-                            uint64_t room, int *more)
-{
+static uint64_t copy_bucket(const struct vm_map *map, uint32_t bucket, uint64_t skip, uint8_t *keys,
+                            uint8_t *values, uint64_t room, int *more) {
     uint64_t done = 0;
 
     *more = 0;
@@ -83,7 +82,8 @@ static uint64_t copy_bucket(const struct vm_map *map, uint32_t bucket, uint64_t 
         uint64_t place = 0;
         int is_torn = 0;
 
-        for (done = 0; link != 0 && link <= map->node_count && place <= map->node_count && !is_torn; place++) {
+        for (done = 0; link != 0 && link <= map->node_count && place <= map->node_count && !is_torn;
+             place++) {
             struct map_node *node = map_node(map, link - 1);
 
             if (done == room) {
@@ -94,7 +94,8 @@ static uint64_t copy_bucket(const struct vm_map *map, uint32_t bucket, uint64_t 
                 link = __atomic_load_n(&node->next, __ATOMIC_ACQUIRE);
                 continue;
             }
-            is_torn = copy_element(map, node, keys + done * map->def.key_size, values + done * map->def.value_size, &link);
+            is_torn = copy_element(map, node, keys + done * map->def.key_size,
+                                   values + done * map->def.value_size, &link);
             done += !is_torn;
         }
         if (!is_torn && (link == 0 || link == (LINK_END | bucket)))
@@ -103,8 +104,7 @@ static uint64_t copy_bucket(const struct vm_map *map, uint32_t bucket, uint64_t 
     return done;
 }
 
-int64_t map_hash_dump(struct vm_map *map, uint64_t *cursor, void *keys, void *values, uint64_t capacity)
-{
+int64_t map_hash_dump(struct vm_map *map, uint64_t *cursor, void *keys, void *values, uint64_t capacity) {
     uint64_t bucket = *cursor & 0xffffffffU;
     uint64_t skip = *cursor >> 32;
     uint64_t done = 0;
