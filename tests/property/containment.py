@@ -1,9 +1,10 @@
 """Containment: what runs lies within what the verifier said.
 
-Two checks of a program that the verifier accepts:
+Checks of a program that the verifier accepts:
 
 - `check_run`: on random inputs it never leaves an object, never reaches an instruction that the verifier never reached,
   and ends;
+- `observe`: with pruning off it is accepted as well;
 - `check_states`: with pruning off, before each executed instruction all registers and stack slots lie within one of the
   states that the verifier had there. (With pruning on this holds for numbers that mattered only.)
 """
@@ -46,19 +47,23 @@ def accepted(program: LinkedProgram, limit: int = 20_000) -> VerifiedProgram | N
 
 
 def observe(program: LinkedProgram, limit: int = 3_000) -> Observed | None:
-    """The states that the verifier has before each slot when it prunes nothing; None where that is too many."""
+    """The states that the verifier has before each slot when it prunes nothing; None where that is too many.
+
+    Raises AssertionError where it then refuses the program: an accepted one would have been accepted by pruning alone.
+    """
     seen: Observed = {}
 
     def note(slot: int, state: State) -> None:
         seen.setdefault(slot, []).append([frame.copy() for frame in state.frames])
 
+    options = VerifyOptions(insn_limit=limit, explain_refusal=False, observer=note)
     with patch.object(Pruner, "is_visited", lambda self: False):
         try:
-            verify(
-                BoundProgram.unpinned(program), VerifyOptions(insn_limit=limit, explain_refusal=False, observer=note)
-            )
-        except (Rejected, Unsupported):
-            return None
+            verify(BoundProgram.unpinned(program), options)
+        except Rejected as error:
+            if error.message.startswith(("BPF program is too large", "The sequence of")):
+                return None
+            raise AssertionError(f"refused without pruning: {error.message}") from error
     return seen
 
 
@@ -157,6 +162,9 @@ def _reg_misfit(machine: Machine, reg: Reg, value: int, links: dict[int, int]) -
         if reg.raw > 0 and signed_gap(proven) > len(machine.packet.data):
             return f"{reg.raw} bytes proven of {len(machine.packet.data)}"
         return _offset_misfit(reg, value, machine.packet.base)
+    if base == types.MEM:
+        found = machine.object_at(value)
+        return _offset_misfit(reg, value, found.base) if found is not None else "is nowhere"
     if base == types.MAP_VALUE and reg.map is not None:
         found = machine.object_at(value)
         if found is None or found.kind != "value" or found.owner != reg.map.index:

@@ -45,7 +45,10 @@ class Ended(Exception):
 
 
 class Memory:
-    """One object: ``kind`` is 'stack', 'value', 'packet', 'ctx' or 'map'; ``owner`` the map's index for values."""
+    """One object: ``kind`` is 'stack', 'value', 'packet', 'ctx', 'map', 'ring' or 'sock'.
+
+    ``owner`` is the map's index for values; ``is_held`` says that the program must release it.
+    """
 
     def __init__(self, number: int, kind: str, data: bytearray, owner: int = -1) -> None:
         self.base = _START + (number << _SPACING) + (1 << _SPACING - 1)
@@ -53,6 +56,7 @@ class Memory:
         self.data = data
         self.owner = owner
         self.is_live = True
+        self.is_held = False
 
 
 class Activation:
@@ -139,8 +143,8 @@ class Machine:
     def check_writable(self, found: Memory) -> None:
         """Raises Fault for a read-only map's value or packet."""
         self._check_map(found, MapFlag.RDONLY_PROG)
-        if found.kind == "packet" and self.prog_type == ProgType.SOCKET_FILTER:
-            raise Fault("store to a packet that is read-only")
+        if found.kind == "sock" or (found.kind == "packet" and self.prog_type == ProgType.SOCKET_FILTER):
+            raise Fault(f"store to a {found.kind} that is read-only")
 
     def load(self, address: int, size: int) -> int:
         found, off = self.place(address, size, "load")
@@ -163,7 +167,7 @@ class Machine:
         if off in pointers:
             return self.packet.base + pointers[off]
         if not is_xdp and off == 168:
-            return 0
+            return self.rng.choice((0, self.make("sock", bytearray(self.interesting(112))).base))
         if not is_xdp and off & ~3 == 0:
             self.fields[0] = len(self.packet.data)
         field = self.fields.setdefault(off & ~3, int.from_bytes(self.interesting(4), "little"))
@@ -175,6 +179,8 @@ class Machine:
         """Execute to the end. Raises Fault, NotModelled."""
         with contextlib.suppress(Ended):
             self._run()
+        if any(each.is_held for each in self.objects):
+            raise Fault("something acquired is not released at the end")
 
     def _run(self) -> None:
         for _ in range(STEP_LIMIT):
@@ -327,6 +333,10 @@ def call_helper(machine: Machine, number: int) -> int:
         elif arg.type == ArgType.PTR_TO_MEM:
             size = arg.size if arg.flags & TypeFlag.FIXED_SIZE else regs[index + 2]
             _pass_memory(machine, arg, value, size)
+        elif arg.type in _OBJECTS:
+            _pass_object(machine, arg, value, proto.name)
+        elif arg.type == ArgType.CONST_ALLOC_SIZE_OR_ZERO:
+            size = value
         elif arg.type == ArgType.CONST_SIZE and not value:
             raise Fault(f"argument {index + 1} of {proto.name} is a size of 0")
         elif arg.type not in _PLAIN:
@@ -335,6 +345,13 @@ def call_helper(machine: Machine, number: int) -> int:
         raise Ended
     if proto.ret.type == RetType.PTR_TO_MAP_VALUE:
         return _look_up(machine, proto.name, owner)
+    if proto.ret.type in _RESULTS:
+        if proto.ret.may_be_null and rng.random() < 0.4:
+            return 0
+        kind = _RESULTS[proto.ret.type]
+        made = machine.make(kind, bytearray(machine.interesting(size if kind == "ring" else 112)))
+        made.is_held = proto.name in _ACQUIRES
+        return made.base
     if proto.ret.type not in (RetType.INTEGER, RetType.VOID):
         raise NotModelled(f"result {proto.ret.type.name}")
     if number in CHANGES_PACKET:
@@ -347,6 +364,34 @@ def call_helper(machine: Machine, number: int) -> int:
 _PLAIN = frozenset(
     {ArgType.ANYTHING, ArgType.SCALAR, ArgType.PTR_TO_CTX, ArgType.CONST_SIZE, ArgType.CONST_SIZE_OR_ZERO}
 )
+
+
+_OBJECTS = {
+    ArgType.PTR_TO_RINGBUF_MEM: "ring",
+    ArgType.PTR_TO_SOCK_COMMON: "sock",
+    ArgType.PTR_TO_SOCKET: "sock",
+    ArgType.PTR_TO_BTF_ID_SOCK_COMMON: "sock",
+}
+_RESULTS = {
+    RetType.PTR_TO_MEM: "ring",
+    RetType.PTR_TO_SOCKET: "sock",
+    RetType.PTR_TO_TCP_SOCK: "sock",
+    RetType.PTR_TO_SOCK_COMMON: "sock",
+}
+_ACQUIRES = frozenset({"ringbuf_reserve", "sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp"})
+
+
+def _pass_object(machine: Machine, arg: Arg, address: int, name: str) -> None:
+    """The helper uses, or takes away, an object that another helper gave."""
+    if not address and arg.may_be_null:
+        return
+    found = machine.object_at(address)
+    if found is None or not found.is_live or found.kind != _OBJECTS[arg.type] or address != found.base:
+        raise Fault(f"{name} of 0x{address:x}, which is no {_OBJECTS[arg.type]}")
+    if arg.flags & TypeFlag.RELEASE:
+        if not found.is_held:
+            raise Fault(f"{name} of what is not held")
+        found.is_held = found.is_live = False
 
 
 def _pass_memory(machine: Machine, arg: Arg, address: int, size: int) -> None:
