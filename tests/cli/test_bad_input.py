@@ -233,6 +233,14 @@ def test_the_kernel_runtime_is_named_as_what_is_missing(bpf_load, written):
         assert "not supported: kernel runtime" in only_error(outcome)
 
 
+def test_a_core_that_is_not_built(bpf_load, written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "toolchain.vm", None)
+    outcome = bpf_load("load", written(counter()))
+    assert outcome.status == 5
+    assert "C core cannot be imported" in only_error(outcome)
+    assert "run make" in outcome.err
+
+
 def test_a_feature_that_is_missing_is_named(bpf_load, written, pins):
     outcome = bpf_load("load", written(counter(map_type=MapType.STACK_TRACE)))
     assert outcome.status in (3, 5)

@@ -8,8 +8,9 @@ kernel   $BPF_PIN_ROOT, else /sys/fs/bpf
 from __future__ import annotations
 
 import os
+from errno import ENOSYS, EPERM
 
-from toolchain.errors import PinError, PinPlace, Unsupported, UsageError
+from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, Unsupported, UsageError
 from toolchain.spec.runtime import Runtime
 
 RUNTIMES = ("user", "kernel", "auto")
@@ -36,8 +37,12 @@ def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
     """
     runtime_name(name)
     from toolchain.pin.root import check_root
-    from toolchain.vm import UserRuntime
 
+    try:
+        from toolchain.vm import UserRuntime
+    except ImportError as error:
+        text = f"the user runtime's C core cannot be imported: {error}"
+        raise RuntimeUnavailable(text, ENOSYS, hint="build it: run make, or install the package again") from error
     runtime = UserRuntime(pin_root)
     check_root(runtime.pin_root)
     return runtime
@@ -53,6 +58,4 @@ def relative_pin(pin_root: str, path: str) -> str:
     for root in dict.fromkeys((os.path.abspath(pin_root), os.path.realpath(pin_root))):
         if path.startswith(f"{root}/"):
             return path[len(root) + 1 :].lstrip("/")
-    from errno import EPERM
-
     raise PinError("path outside the pin root", EPERM, PinPlace(path), f"the pin root is {pin_root}")
