@@ -13,7 +13,7 @@ from toolchain.errors import InsnPlace, Rejected, Unsupported
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.stages import BoundProgram, CtxAccess, LineInfo, LinkedProgram, VerifierStats
+from toolchain.spec.stages import BindAction, BoundProgram, CtxAccess, LineInfo, LinkedProgram, VerifierStats
 from toolchain.verifier import VerifyOptions, verify
 
 EXIT = bytes.fromhex("9500000000000000")
@@ -157,6 +157,14 @@ def test_only_frozen_read_only_data_is_known(flags: int, is_frozen: bool, is_kno
     spec = _map_of((5).to_bytes(4, "little") + (7).to_bytes(4, "little"), int(flags), is_frozen)
     verified = verify(BoundProgram.unpinned(_program(code, maps=(spec,))))
     assert (4 in verified.dead_slots) is is_known
+
+
+def test_what_a_pinned_map_holds_is_not_known() -> None:
+    code = bytes.fromhex("1861000000000000000000000400000061100000000000001500010007000000") + RETURN_0
+    spec = _map_of((5).to_bytes(4, "little") + (7).to_bytes(4, "little"), int(MapFlag.RDONLY_PROG), True)
+    program = _program(code, maps=(spec,))
+    verified = verify(BoundProgram(program, (MapBinding(spec, BindAction.REUSE, "tc/globals/x", 1),)))
+    assert 4 not in verified.dead_slots
 
 
 def test_what_a_device_map_gives_is_read_only() -> None:

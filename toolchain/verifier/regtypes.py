@@ -154,7 +154,7 @@ class MapView:
         if spec.map_type in (MapType.DEVMAP, MapType.DEVMAP_HASH):
             # A lookup gives the device's own index. Source: kernel/bpf/devmap.c dev_map_init_map().
             self.map_flags |= MapFlag.RDONLY_PROG
-        self.data = spec.data
+        self.data = None if spec.data is None else spec.data.ljust(spec.value_size, b"\0")
         self.is_constant = spec.is_read_only_for_programs and spec.is_frozen and spec.data is not None
         self.special = special
         self.inner = inner

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from toolchain.btf import Btf
 from toolchain.errors import InsnPlace, Rejected, Unsupported
 from toolchain.isa.program_types import ProgType, loaded_attach_type
+from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import (
     BindAction,
     BoundProgram,
@@ -110,7 +111,10 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     if program.prog_flags & ~_KNOWN_FLAGS:
         raise Unsupported(f"program flags 0x{program.prog_flags:x}", where)
     _check_sleepable(program, where)
-    maps = tuple(_view_of(index, binding, program.btf) for index, binding in enumerate(bound.bindings))
+    maps = tuple(
+        _view_of(index, declared, binding, program.btf)
+        for index, (declared, binding) in enumerate(zip(program.maps, bound.bindings, strict=True))
+    )
     env = Env(
         program.name, program.prog_type, program.expected_attach_type, decode_slots(program.code), maps, log_level
     )
@@ -126,13 +130,17 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     return env
 
 
-def _view_of(index: int, binding: MapBinding, btf: Btf | None) -> MapView:
-    """A map as the engine sees it. What a map that exists already holds is not known, however it was declared."""
+def _view_of(index: int, declared: MapSpec, binding: MapBinding, btf: Btf | None) -> MapView:
+    """A map as the engine sees it. What a map that exists already holds is not known, however it was declared; its
+    types are those of the declaration, because ``btf`` is the object's.
+    """
     spec = binding.spec
     if binding.action == BindAction.REUSE and spec.data is not None:
         spec = replace(spec, data=None)
-    inner = None if spec.inner is None else MapView(-1, spec.inner, special_field(spec.inner, btf))
-    return MapView(index, spec, special_field(spec, btf), inner)
+    inner = None
+    if spec.inner is not None:
+        inner = MapView(-1, spec.inner, special_field(declared.inner, btf) if declared.inner else "")
+    return MapView(index, spec, special_field(declared, btf), inner)
 
 
 def _check_sleepable(program: LinkedProgram, where: InsnPlace) -> None:
