@@ -160,3 +160,17 @@ def test_files_are_read_only_where_allowed(tmp_path) -> None:
     assert section_of(object_file, ".data").data == b"\2\3\4"
     with pytest.raises(AsmError, match="files may not be read here"):
         assemble_text(text, str(tmp_path / "x.s"), AsmOptions(may_read_files=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [("r2 - 1 + 5", 4), ("r2 + 1 - 5", -4), ("r2 - 2*3 - 1", -7), ("r2 - (1 + 5)", -6), ("r2 + -8", -8), ("r2", 0)],
+)
+def test_offsets_are_sums(text: str, off: int) -> None:
+    assert decode(section_of(assemble_text(f"r1 = *(u8 *)({text})"), ".text").data)[0].off == off
+    mnemonic = text.replace("r2", "%r2")
+    assert decode(section_of(assemble_text(f"ldxb %r1, [{mnemonic}]"), ".text").data)[0].off == off
+
+
+def test_registers_in_either_case() -> None:
+    assert assemble_text("R1 = W2\nadd %R1, %r2").sections == assemble_text("r1 = w2\nadd %r1, %r2").sections

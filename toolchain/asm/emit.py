@@ -220,7 +220,10 @@ class Encoder:
             number = _number_getter(kind)(values) if expressions.is_number(kind) else -1
             if not 0 <= number <= max(PseudoSrc):
                 raise Fault(f"kind of a wide load: {number} (0..{int(max(PseudoSrc))})", refs=expressions.refs(kind))
-            return self._wide(number, dst, imm)(values)
+            code: Any = self._wide(number, dst, imm)(values)
+            # as LLVM has it, a number below zero is 32 bits wide here: the upper half has a meaning of its own
+            is_negative = isinstance(code, bytes) and _number_getter(imm)(values) < 0
+            return code[:8] + self.pack(0, 0, 0, 0) if is_negative else code
 
         return emit
 

@@ -397,9 +397,6 @@ class _Planner(Transformer[Token, Any]):
     def offset_plus(self, children: list[Any]) -> Any:
         return children[0]
 
-    def offset_minus(self, children: list[Any]) -> Any:
-        return ["negate", children[0]]
-
     # ---- instructions of the mnemonic dialect
     def _by_mnemonic(self, children: list[Any]) -> Any:
         word, *operands = children

@@ -88,7 +88,7 @@ def _pseudoc(form: Form, insn: Insn, target: str) -> str | None:
         return f"{dst} = addr_space_cast({src}, {insn.imm >> 16 & 0xFFFF}, {insn.imm & 0xFFFF})"
     if pattern is Pattern.LDDW:
         if insn.src:
-            return f"ld_pseudo r{insn.dst}, {insn.src}, {_imm64(insn)}"
+            return f"ld_pseudo r{insn.dst}, {insn.src}, {insn.imm64}"
         return f"r{insn.dst} = {target or _imm64(insn)} ll"
     if pattern is Pattern.LOAD:
         return f"r{insn.dst} = *({symbol} *)(r{insn.src} {_offset(insn.off)})"

@@ -120,11 +120,10 @@ class _Resolver:
         elif kind.startswith("reloc"):
             self._bare_relocation(index, len(data), fixup, value)
         elif isinstance(value, Address):
-            hint = f"write `rN = {value.symbol} ll`" if kind == "imm32" else ""
             if value.section < 0:
-                raise Fault(
-                    f"undefined symbol: {value.symbol}", token=value.symbol, hint=hint or self._suggestion(value.symbol)
-                )
+                hint = self._suggestion(value.symbol) or "give it a value with .set or -D"
+                raise Fault(f"undefined symbol: {value.symbol}", token=value.symbol, hint=hint)
+            hint = f"write `rN = {value.symbol} ll`" if kind == "imm32" else ""
             raise Fault(
                 f"a number is wanted here, and this is an address: {value.symbol}", token=value.symbol, hint=hint
             )
