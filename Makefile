@@ -18,7 +18,7 @@ build: $(STAMP) ## the virtual environment, with the C core compiled
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/vm/build_core.py toolchain/vm/core/*.[ch])
+$(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/*/build_*.py toolchain/vm/core/*.[ch])
 	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 
@@ -63,5 +63,5 @@ dist: build ## sdist and wheel, the verifier compiled
 	TOOLCHAIN_MYPYC=1 $(BIN)/python -m build --no-isolation
 
 clean: ## everything that was built
-	rm -rf $(VENV) build dist *.egg-info toolchain/vm/_core*.so toolchain/vm/_core.c
+	rm -rf $(VENV) build dist *.egg-info toolchain/vm/_core*.so toolchain/vm/_core.c toolchain/kernel/_sys*.so toolchain/kernel/_sys.c
 	$(MAKE) -C examples clean

@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the C core is built through cffi's API mode, the verifier optionally by mypyc.
+"""What pyproject.toml cannot say: the C parts are built through cffi's API mode, the verifier optionally by mypyc.
 
 ``TOOLCHAIN_MYPYC=1`` compiles the verifier for a wheel; an editable install leaves it as Python.
 """
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from setuptools import setup
 
-options = {}
-if Path("toolchain/vm/build_core.py").exists():
-    options["cffi_modules"] = ["toolchain/vm/build_core.py:ffibuilder"]
+BUILDERS = ("toolchain/vm/build_core.py", "toolchain/kernel/build_sys.py")
+
+options = {"cffi_modules": [f"{path}:ffibuilder" for path in BUILDERS if Path(path).exists()]}
 if os.environ.get("TOOLCHAIN_MYPYC") == "1":
     from mypyc.build import mypycify
 

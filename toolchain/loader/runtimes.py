@@ -2,7 +2,7 @@
 
 name     pin root, unless one is given
 user     $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-UID
-kernel   $BPF_PIN_ROOT, else /sys/fs/bpf
+kernel   $BPF_PIN_ROOT, else the bpffs that tc would use: $TC_BPF_MNT, /sys/fs/bpf, the first one mounted
 """
 
 from __future__ import annotations
@@ -10,42 +10,60 @@ from __future__ import annotations
 import os
 from errno import ENOSYS, EPERM
 
-from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, Unsupported, UsageError
+from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, UsageError
 from toolchain.spec.runtime import Runtime
 
 RUNTIMES = ("user", "kernel", "auto")
 
 
 def runtime_name(name: str = "") -> str:
-    """The runtime meant by ``name``: '' = $BPF_RUNTIME, else user; auto = the best that works here.
+    """The runtime meant by ``name``: '' = $BPF_RUNTIME, else user; auto = the kernel where this process may load there.
 
-    Raises: UsageError for a name that there is not, Unsupported for the kernel.
+    Raises: UsageError for a name that there is not.
     """
     name = name or os.environ.get("BPF_RUNTIME", "") or "user"
     if name not in RUNTIMES:
         raise UsageError(f"unknown runtime: {name} ({', '.join(RUNTIMES)})")
-    if name == "kernel":
-        raise Unsupported("kernel runtime", hint="use the user runtime: -r user")
-    return "user"
+    if name == "auto":
+        return "kernel" if _is_kernel_permitted() else "user"
+    return name
+
+
+def _is_kernel_permitted() -> bool:
+    try:
+        from toolchain.kernel import is_permitted
+    except ImportError:
+        return False
+    return is_permitted()
 
 
 def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
     """The runtime meant by ``name`` (see ``runtime_name``), its pins in ``pin_root`` or the default place.
 
     Owns: the caller closes it.
-    Raises: UsageError, Unsupported, and RuntimeUnavailable where it cannot work here.
+    Raises: UsageError, and RuntimeUnavailable where it cannot work here.
     """
-    runtime_name(name)
-    from toolchain.pin.root import check_root
-
+    name = runtime_name(name)
     try:
-        from toolchain.vm import UserRuntime
+        return _open_kernel(pin_root) if name == "kernel" else _open_user(pin_root)
     except ImportError as error:
-        text = f"the user runtime's C core cannot be imported: {error}"
+        text = f"the {name} runtime's C core cannot be imported: {error}"
         raise RuntimeUnavailable(text, ENOSYS, hint="build it: run make, or install the package again") from error
+
+
+def _open_user(pin_root: str) -> Runtime:
+    from toolchain.pin.root import check_root
+    from toolchain.vm import UserRuntime
+
     runtime = UserRuntime(pin_root)
     check_root(runtime.pin_root)
     return runtime
+
+
+def _open_kernel(pin_root: str) -> Runtime:
+    from toolchain.kernel import KernelRuntime
+
+    return KernelRuntime(pin_root)
 
 
 def relative_pin(pin_root: str, path: str) -> str:

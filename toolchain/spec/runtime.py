@@ -21,7 +21,8 @@ from toolchain.spec.stages import BoundProgram, VerifiedProgram
 class MapInfo:
     """What a live map says of itself.
 
-    ``spec.name`` is as full as the runtime keeps it, ``btf`` is raw type information.
+    ``spec.name`` is as full as the runtime keeps it, ``btf`` is raw type information. Where the runtime knows:
+    ``btf_id`` is the id of that type information, ``memory_size`` the bytes that the map takes.
     """
 
     id: int
@@ -30,11 +31,16 @@ class MapInfo:
     owner_uid: int = 0
     created_ns: int = 0
     btf: bytes = b""
+    btf_id: int = 0
+    memory_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ProgInfo:
-    """What a live program says of itself. ``tag`` is 16 hex digits; ``load_time_ns`` is on the boot-time clock."""
+    """What a live program says of itself. ``tag`` is 16 hex digits; ``load_time_ns`` is on the boot-time clock.
+
+    Where the runtime knows: ``btf_id`` is the id of its type information, ``jited_size`` the bytes of machine code.
+    """
 
     id: int
     name: str
@@ -45,6 +51,8 @@ class ProgInfo:
     gpl_compatible: bool = False
     owner_uid: int = 0
     load_time_ns: int = 0
+    btf_id: int = 0
+    jited_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

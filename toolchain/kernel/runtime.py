@@ -1,0 +1,275 @@
+"""KernelRuntime: the running kernel behind the Runtime protocol, on bpf(2) and bpffs.
+
+    maps, programs, links   kernel objects; a handle is an fd, the kernel counts references
+    types                   sections of type information, loaded once for all that refer to them (types.py)
+    pins                    files of a bpffs; ``pin_root`` lies in one
+    verdict                 the kernel's own, in our form (programs.py)
+
+A place without a bpffs is no obstacle to what needs no pins (verify, run). Publishing pins everything, or takes back
+what it pinned: bpffs refuses a path that is taken, so a pin never replaces another one. Between two pins others may see
+the first: bpf(2) has no call that pins several. Maps go first, so a program that is there has its maps there.
+
+A token is passed on where $LIBBPF_BPF_TOKEN_PATH names a bpffs that delegates: libbpf's variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Sequence
+
+from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
+from toolchain.isa.map_types import MapType
+from toolchain.kernel import bpffs, calls, handles, programs
+from toolchain.kernel.attach_target import attach_btf_id
+from toolchain.kernel.calls import BpfCallError
+from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
+from toolchain.kernel.privileges import refuse
+from toolchain.kernel.types import TypeSections
+from toolchain.spec.maps import MapSpec
+from toolchain.spec.runtime import Handle, MapHandle, PinEntry
+from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram, VerifierStats
+
+TOKEN_VARIABLE = "LIBBPF_BPF_TOKEN_PATH"
+_RDONLY = 1 << 3
+_KINDS: dict[str, type[KernelMap] | type[KernelProgram] | type[KernelLink]] = {
+    "anon_inode:bpf-map": KernelMap,
+    "anon_inode:bpf-prog": KernelProgram,
+    "anon_inode:bpf_link": KernelLink,
+    "anon_inode:bpf-link": KernelLink,
+}
+
+
+class KernelRuntime:
+    """The running kernel. Making it asks the kernel nothing.
+
+    Raises: RuntimeUnavailable from everything, where bpf(2) or a bpffs is not there or not permitted.
+    """
+
+    name = "kernel"
+    takes_verified = False
+
+    def __init__(self, pin_root: str = "") -> None:
+        """``pin_root`` '': $BPF_PIN_ROOT, else the bpffs that tc would use."""
+        self.pin_root = pin_root or os.environ.get("BPF_PIN_ROOT", "") or bpffs.find_root()
+        self._has_bpffs = False
+        self._types = TypeSections()
+        self._token = -1
+
+    def map_create(self, spec: MapSpec, btf: bytes = b"") -> KernelMap:
+        """A new, empty map without a pin. ``btf``: the object's type information, in which ``spec``'s type ids count.
+
+        Where the kernel takes the map but not its types, the map is made without.
+        """
+        token = self._token_fd()
+        with contextlib.ExitStack() as stack:
+            inner_fd = 0
+            if spec.inner is not None:
+                inner_fd = stack.enter_context(self.map_create(spec.inner, btf)).fileno()
+            btf_fd = self._types.fd_of(btf, token) if btf and (spec.key_type_id or spec.value_type_id) else 0
+            if btf_fd:
+                with contextlib.suppress(LoadError):
+                    return handles.map_create(spec, btf_fd, inner_fd, token)
+            return handles.map_create(spec, 0, inner_fd, token)
+
+    def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> KernelProgram:
+        """A new program without a pin. Raises Rejected with the kernel's verdict, Unsupported, LoadError."""
+        linked = program.program
+        return programs.load(linked, self._request(linked, maps))
+
+    def judge(self, program: BoundProgram, maps: Sequence[MapHandle], log_level: int = 0) -> tuple[VerifierStats, str]:
+        """The kernel's figures and log (where ``log_level`` asks for one) for a program that it accepts.
+
+        Raises: Rejected with its verdict, Unsupported, LoadError.
+        """
+        linked = program.program
+        handle, stats, log = programs.judge(linked, self._request(linked, maps), log_level)
+        handle.close()
+        return stats, log
+
+    def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
+        """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""
+        if not replacing:
+            self._pin(handle, path)
+            return
+        directory, _, name = path.rpartition("/")
+        staged = f"{directory}/" if directory else ""
+        staged += f"{name[:200]}__{os.getpid()}"
+        self._pin(handle, staged)
+        try:
+            os.rename(self._full(staged), self._full(path))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(self._full(staged))
+            raise _pin_error("cannot replace the pin", path, error.errno or errno.EIO) from error
+
+    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
+        """Pin several objects, all or none. Raises PinError as bpffs."""
+        done: list[str] = []
+        try:
+            for handle, path in pins:
+                self._pin(handle, path)
+                done.append(path)
+        except BaseException:
+            for path in reversed(done):
+                with contextlib.suppress(ToolchainError):
+                    self.unpin(path)
+            raise
+
+    def unpin(self, path: str) -> None:
+        """Remove a pin. Raises PinError as bpffs."""
+        try:
+            os.unlink(self._full(path))
+        except OSError as error:
+            raise _pin_error("cannot unpin", path, error.errno or errno.EIO) from error
+
+    def get(self, path: str) -> KernelMap | KernelProgram | KernelLink:
+        """What is pinned at ``path``, for reading only where the pin or its file system allows no more.
+
+        Raises: PinError as bpffs.
+        """
+        full = self._full(path)
+        try:
+            fd = self._get(full)
+        except BpfCallError as error:
+            raise _pin_error("cannot get", path, error.errno) from error
+        made = _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
+        if made is None:
+            os.close(fd)
+            raise PinError("neither a map, a program nor a link", errno.EINVAL, PinPlace(path))
+        return made(fd)
+
+    def map_by_id(self, id: int) -> KernelMap:
+        """The live map of that id. Raises PinError ENOENT."""
+        return KernelMap(self._fd_by_id("map", id))
+
+    def prog_by_id(self, id: int) -> KernelProgram:
+        """The live program of that id. Raises PinError ENOENT."""
+        return KernelProgram(self._fd_by_id("prog", id))
+
+    def link_by_id(self, id: int) -> KernelLink:
+        """The live link of that id. Raises PinError ENOENT."""
+        return KernelLink(self._fd_by_id("link", id))
+
+    def map_ids(self) -> Iterator[int]:
+        """Ids of all live maps of the machine, rising."""
+        return self._ids("map")
+
+    def prog_ids(self) -> Iterator[int]:
+        """Ids of all live programs of the machine, rising."""
+        return self._ids("prog")
+
+    def link_ids(self) -> Iterator[int]:
+        """Ids of all live links of the machine, rising."""
+        return self._ids("link")
+
+    def pins(self, below: str = "") -> Iterator[PinEntry]:
+        """Every pin in a directory and below it. What cannot be got is left out."""
+        self._full(below)
+        for path in bpffs.walk(self.pin_root, below):
+            with contextlib.suppress(ToolchainError), self.get(path) as handle:
+                yield PinEntry(path, handle.kind, handle.id)
+
+    def close(self) -> None:
+        """Let go of type information and token. Handles stay valid."""
+        self._types.close()
+        if self._token > 0:
+            os.close(self._token)
+        self._token = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_types", None) is not None:
+            self.close()
+
+    def _request(self, program: LinkedProgram, maps: Sequence[MapHandle]) -> calls.ProgLoad:
+        own = [_kernel_map(handle) for handle in maps]
+        return programs.request_of(program, own, self._types, self._token_fd(), attach_btf_id(program))
+
+    def _full(self, path: str) -> str:
+        """The path in the bpffs. Raises RuntimeUnavailable where that is none, PinError for a zero byte."""
+        if not self._has_bpffs:
+            bpffs.require_bpffs(self.pin_root)
+            self._has_bpffs = True
+        if "\0" in path:
+            raise PinError("path with a zero byte", errno.EINVAL, PinPlace(path))
+        return os.path.join(self.pin_root, path)
+
+    def _pin(self, handle: Handle, path: str) -> None:
+        try:
+            calls.obj_pin(handle.fileno(), self._full(path))
+        except BpfCallError as error:
+            raise _pin_error("cannot pin", path, error.errno) from error
+
+    def _get(self, full: str) -> int:
+        try:
+            return calls.obj_get(full)
+        except BpfCallError as error:
+            if error.errno not in (errno.EACCES, errno.EROFS):
+                raise
+            try:
+                return calls.obj_get(full, _RDONLY)
+            except BpfCallError:
+                raise error from None
+
+    def _fd_by_id(self, kind: str, number: int) -> int:
+        try:
+            return calls.fd_by_id(kind, number)
+        except BpfCallError as error:
+            if error.errno == errno.ENOENT:
+                raise PinError(f"no {kind} with this id", error.errno, PinPlace(f"{kind} id {number}")) from error
+            refuse(error, f"opening {kind} {number} by its id", None, ("CAP_SYS_ADMIN",))
+
+    def _ids(self, kind: str) -> Iterator[int]:
+        try:
+            yield from calls.ids(kind)
+        except BpfCallError as error:
+            refuse(error, f"listing the {kind}s of the machine", None, ("CAP_SYS_ADMIN",))
+
+    def _token_fd(self) -> int:
+        """The token to pass on, 0 where none is asked for."""
+        path = os.environ.get(TOKEN_VARIABLE)
+        if not path:
+            return 0
+        if self._token < 0:
+            self._token = _make_token(path)
+        return self._token
+
+
+def is_permitted() -> bool:
+    """This process may create maps in the kernel: what ``-r auto`` asks."""
+    try:
+        os.close(calls.map_create(int(MapType.ARRAY), 4, 4, 1))
+    except BpfCallError:
+        return False
+    return True
+
+
+def _make_token(path: str) -> int:
+    where = PinPlace(path)
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RuntimeUnavailable(f"{TOKEN_VARIABLE} is no directory", error.errno or errno.EIO, where) from error
+    try:
+        return calls.token_create(directory)
+    except BpfCallError as error:
+        hint = f"it takes a bpffs mounted with delegate_* options, in a user namespace; unset {TOKEN_VARIABLE} else"
+        raise RuntimeUnavailable("cannot make a token", error.errno, where, hint) from error
+    finally:
+        os.close(directory)
+
+
+def _kernel_map(handle: MapHandle) -> KernelMap:
+    if not isinstance(handle, KernelMap):
+        raise LoadError("map of another runtime", errno.EINVAL)
+    return handle
+
+
+def _pin_error(what: str, path: str, number: int) -> PinError | RuntimeUnavailable:
+    """EROFS and a full file system are unusable places; the rest is the answer to this request."""
+    if number == errno.EROFS:
+        return RuntimeUnavailable(what, number, PinPlace(path), "remount the bpffs read-write")
+    if number == errno.ENOSPC:
+        return RuntimeUnavailable(what, number, PinPlace(path))
+    return PinError(what, number, PinPlace(path))
