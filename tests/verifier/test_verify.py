@@ -13,7 +13,15 @@ from toolchain.errors import InsnPlace, Rejected, Unsupported
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.stages import BindAction, BoundProgram, CtxAccess, LineInfo, LinkedProgram, VerifierStats
+from toolchain.spec.stages import (
+    BindAction,
+    BoundProgram,
+    CtxAccess,
+    LineInfo,
+    LinkedProgram,
+    MapBinding,
+    VerifierStats,
+)
 from toolchain.verifier import VerifyOptions, verify
 
 EXIT = bytes.fromhex("9500000000000000")

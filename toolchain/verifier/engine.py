@@ -86,7 +86,7 @@ class Engine:
         env = self.env
         precheck.find_subprogs(env, self.names)
         precheck.check_subprogs(env)
-        precheck.check_without_types(env)
+        precheck.check_results(env)
         precheck.check_slots(env)
         cfg.check_cfg(env)
         env.reached = bytearray(len(env.code))

@@ -307,9 +307,9 @@ def _not_null(reg: Reg) -> Reg:
         if view.inner is not None:
             return Reg(MAP_PTR, reg.off, reg.scalar, reg.id, reg.ref_obj_id, reg.raw, view.inner, reg.map_uid)
         if view.map_type == MapType.XSKMAP:
-            return Reg(XDP_SOCK, reg.off, reg.scalar, reg.id, reg.ref_obj_id)
+            return reg.with_type(XDP_SOCK, reg.id)
         if view.map_type in (MapType.SOCKMAP, MapType.SOCKHASH):
-            return Reg(SOCKET, reg.off, reg.scalar, reg.id, reg.ref_obj_id)
+            return reg.with_type(SOCKET, reg.id)
     return reg.with_type(kind, reg.id)
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import errno
 
+from toolchain.btf.types import Enum, Enum64, Func, FuncProto, Int
+from toolchain.errors import ObjectError
 from toolchain.isa.helpers import CHANGES_PACKET, HELPER_IDS
 from toolchain.isa.map_types import MapType
 from toolchain.isa.opcodes import PseudoSrc
@@ -132,15 +134,32 @@ def find_packet_changes(env: Env) -> None:
                 changing.append(number)
 
 
-def check_without_types(env: Env) -> None:
-    """What functions may not do in a program without function type information."""
+def check_results(env: Env) -> None:
+    """Functions that packet loads or tail calls may leave must return a number, and say so in their types."""
     if env.has_func_info:
+        for subprog in env.subprogs[1:]:
+            if (subprog.has_ld_abs or subprog.has_tail_call) and not _returns_number(env, subprog):
+                what = "LD_ABS" if subprog.has_ld_abs else "tail_call"
+                env.refuse(f"{what} is only allowed in functions that return 'int'.")
         return
     for subprog in env.subprogs[1:]:
         if subprog.has_ld_abs:
             env.refuse("LD_ABS is not allowed in subprogs without BTF")
         if subprog.has_tail_call:
             env.refuse("tail_call is not allowed in subprogs without BTF")
+
+
+def _returns_number(env: Env, subprog: Subprog) -> bool:
+    """Its prototype gives an integer of at most 8 bytes, or an enumerator. Source: check_btf_func_early."""
+    if env.btf is None or not subprog.type_id:
+        return False
+    try:
+        function = env.btf.get(subprog.type_id)
+        proto = env.btf.get(function.type_id) if isinstance(function, Func) else None
+        result = env.btf.get(env.btf.resolve(proto.type_id)) if isinstance(proto, FuncProto) else None
+    except ObjectError:
+        return False
+    return isinstance(result, (Enum, Enum64)) or (isinstance(result, Int) and result.size <= 8)
 
 
 def check_slots(env: Env) -> None:

@@ -364,10 +364,14 @@ class Pruner:
 
 def _frames_equal(old: Frame, current: Frame, live: int, ids: IdMap, exact: int) -> bool:
     old_regs, regs = old.regs, current.regs
+    precise = old.precise_regs
     for number in range(FP):
-        if live >> number & 1 and not reg_safe(
-            old_regs[number], regs[number], bool(old.precise_regs >> number & 1), ids, exact
-        ):
+        if not live >> number & 1:
+            continue
+        one, other = old_regs[number], regs[number]
+        if one is other and not one.id and not one.ref_obj_id:
+            continue
+        if not reg_safe(one, other, bool(precise >> number & 1), ids, exact):
             return False
     return _stacks_equal(old, current, ids, exact)
 
@@ -462,7 +466,9 @@ def _stacks_equal(old: Frame, current: Frame, ids: IdMap, exact: int) -> bool:
         if number >= limit:
             return False
         other = other_stack.get(number, EMPTY_SLOT)
-        if slot is other and slot.shape == NUMBER_SLOT and exact == NOT_EXACT and not precise >> number & 1:
+        if exact == NOT_EXACT and slot.shape == NUMBER_SLOT >= other.shape and not precise >> number & 1:
+            continue
+        if slot is other and not slot.reg.id and not slot.reg.ref_obj_id:
             continue
         if not _slot_safe(slot, other, bool(precise >> number & 1), ids, exact):
             return False
