@@ -18,7 +18,6 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, Self
 
 from toolchain.errors import LoadError, MapError, PinError, PinPlace, Unsupported
@@ -34,7 +33,7 @@ READ: Final = 1
 WRITE: Final = 2
 _SPEC: Final = struct.Struct("<10IQ")
 _BATCH_SIZE: Final = 1 << 20
-_BATCH_COUNT: Final = 1 << 16
+_BATCH_COUNT: Final = 1 << 12
 _MESSAGE_SIZE: Final = 256
 
 
@@ -111,7 +110,7 @@ class Map(MutableMapping[bytes, bytes]):
             return
         pairs = iter(key.items() if isinstance(key, Mapping) else key)
         while chunk := list(islice(pairs, _BATCH_COUNT)):
-            keys, values = zip(*chunk, strict=True)
+            keys, values = [key for key, _ in chunk], [value for _, value in chunk]
             if set(map(len, keys)) != {self.key_size} or set(map(len, values)) != {self.value_size}:
                 for one_key, one_value in chunk:
                     self.update(one_key, one_value, flags)
@@ -274,6 +273,11 @@ def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
     return Map(stored, spec, pointer)
 
 
+def data_size(spec: MapSpec) -> int:
+    """Bytes that a map's data takes in its file. Raises LoadError, Unsupported as create_map; makes nothing."""
+    return _checked_definition(spec)[1]
+
+
 def check_map(stored: StoredObject) -> list[str]:
     """What is wrong with a stored map; [] if it is sound. Closes ``stored``."""
     try:
@@ -297,7 +301,8 @@ def repair_map(stored: StoredObject) -> None:
 def cpu_count() -> int:
     """CPUs that may ever be there: how many copies a per-CPU value has. Source: /sys/devices/system/cpu/possible."""
     try:
-        last = Path("/sys/devices/system/cpu/possible").read_text().replace(",", "-").split("-")[-1]
+        with open("/sys/devices/system/cpu/possible") as file:
+            last = file.read().replace(",", "-").split("-")[-1]
         return int(last) + 1
     except (OSError, ValueError):
         return os.cpu_count() or 1
@@ -312,7 +317,7 @@ def _checked_definition(spec: MapSpec) -> tuple[Any, int]:
         raise Unsupported(f"maps of type {spec.map_type.label} in the user runtime", spec.where)
     if status != 0:
         raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", -status, spec.where)
-    return definition, size[0]
+    return definition, int(size[0])
 
 
 def _format(stored: StoredObject, definition: Any) -> None:
@@ -368,7 +373,7 @@ def _status_of_extras(spec: MapSpec) -> int:
     if spec.map_extra != 0:
         return -errno.EINVAL
     if spec.map_flags & MapFlag.NUMA_NODE and spec.numa_node != 0:
-        return 0 if Path(f"/sys/devices/system/node/node{spec.numa_node}").exists() else -errno.EINVAL
+        return 0 if os.path.exists(f"/sys/devices/system/node/node{spec.numa_node}") else -errno.EINVAL
     return 0
 
 
