@@ -139,6 +139,24 @@ def test_a_program_pin_that_is_taken_fails_before_anything_is_made(runtime):
     assert (tree(runtime), list(runtime.map_ids()), list(runtime.prog_ids())) == before
 
 
+def test_one_path_for_two_new_objects(runtime):
+    for options in (
+        LoadOptions(map_paths={"acc": "same", "acc1": "same"}),
+        LoadOptions(map_paths={"acc": "same"}, pin="same"),
+    ):
+        with pytest.raises(PinError, match="several objects for one pin: EEXIST"):
+            load(runtime, an_object(maps=2), options)
+        assert tree(runtime) == {}
+
+
+def test_a_name_that_leads_nowhere(runtime):
+    load(runtime, an_object(), LoadOptions(pin="in")).close()
+    os.symlink("nowhere", os.path.join(runtime.pin_root, "link"))
+    with pytest.raises(PinError, match="EEXIST"):
+        load(runtime, an_object(), LoadOptions(map_paths={"acc": "link"}))
+    assert set(tree(runtime)) == {"in", "tc/globals/acc"}
+
+
 def test_directories_made_for_pins_that_fail_are_removed(runtime):
     load(runtime, an_object(), LoadOptions(pin="in")).close()
     with pytest.raises(PinError, match="ENAMETOOLONG"):

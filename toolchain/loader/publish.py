@@ -48,6 +48,7 @@ def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[P
         *((each.handle, each.path) for each in maps if not each.is_reused and each.replaced is None),
         *programs,
     ]
+    _refuse_same_path([*(path for _, path in new), *(each.path for each in replacing)])
     with _locked(runtime.pin_root), _undone_on_error() as undo:
         for each in maps:
             _check_map(runtime, each)
@@ -61,9 +62,15 @@ def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[P
         try:
             runtime.publish(new)
         except PinError as error:
-            if error.errno == errno.EEXIST:
+            if error.errno == errno.EEXIST and any(get_or_none(runtime, path, closing=True) for _, path in new):
                 raise LostRace from error
             raise
+
+
+def _refuse_same_path(paths: Sequence[str]) -> None:
+    for index, path in enumerate(paths):
+        if path in paths[:index]:
+            raise PinError("several objects for one pin", errno.EEXIST, PinPlace(path))
 
 
 def require_free(runtime: Runtime, path: str) -> None:
