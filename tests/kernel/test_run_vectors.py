@@ -43,7 +43,7 @@ def run_kernel(vector: Vector) -> Observed:
         verdict, fd = oracle.prog_load(int(vector.prog_type), with_fds(vector, list(fds.values())))
         stack.enter_context(oracle.closing(fd))
         assert verdict.accepted, verdict.log
-        retval, packet, ctx = oracle.run_with_ctx(fd, vector.packet, vector.ctx_bytes)
+        retval, packet, ctx = oracle.run_with_ctx(fd, vector.packet, vector.ctx_bytes, room=20_000)
         elements = {(name, key): _element(vector, fds, name, key) for name, key, _ in vector.after}
         return Observed(retval, packet, ctx, elements)
 

@@ -176,3 +176,8 @@ def test_packets_do_not_leak_into_each_other() -> None:
     code = Code(grow)
     assert code.run(b"\xaa" * 2000).data_out == bytes(32) + b"\xaa" * 2000
     assert code.run(bytes(14)).data_out == bytes(46)
+
+
+def test_a_packet_may_grow_to_the_most_that_a_helper_allows() -> None:
+    program = linked("r2 = 16064\nr3 = 0\ncall 38\nexit", ProgType.SCHED_CLS)
+    assert Code(program).run(bytes(14)).data_out == bytes(16064)

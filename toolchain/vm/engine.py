@@ -32,8 +32,9 @@ MAX_PACKET_SIZE: int = lib.VM_MAX_PACKET
 """Bytes of the largest packet, its Ethernet header included."""
 CTX_SIZE: int = lib.VM_CTX_SIZE
 _SLOT = struct.Struct("<BBhi")
-_GROWTH = 4096
-"""How much larger than it came in a packet may go out: head, tail and meta data grow within one page."""
+_GROWTH = 20_480
+"""How much larger than it came in a packet may go out: skb_change_tail gives 16,064 bytes, head and tags some hundred."""
+_new_buffer = ffi.new_allocator(should_clear_after_alloc=False)
 _SLICE_NS = 100_000_000
 _CHUNK = 256
 """Packets of a batch that are in C's hands at a time: bounds the memory of a long batch."""
@@ -93,7 +94,7 @@ class Code:
         if lib.vm_machine_create(seed, machine):
             raise LoadError("cannot make a machine", errno.ENOMEM, program.where)
         self._machine = ffi.gc(machine[0], lib.vm_machine_destroy)
-        self._single, self._out = ffi.new("struct vm_run *"), ffi.new("uint8_t[]", 2048 + _GROWTH)
+        self._single, self._out = ffi.new("struct vm_run *"), _new_buffer("uint8_t[]", 2048 + _GROWTH)
         self._trace_size, self._trace_dropped = ffi.new("uint32_t *"), ffi.new("uint64_t *")
 
     def _create(self, verified: VerifiedProgram | None, takes_anything: bool) -> Any:
@@ -161,7 +162,7 @@ class Code:
         self._check(ctx, repeat)
         run = self._single
         if len(data) + _GROWTH > len(self._out):
-            self._out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+            self._out = _new_buffer("uint8_t[]", len(data) + _GROWTH)
         source = _prepare(run, data, self._out, ctx)
         status = lib.vm_run_batch(self._machine, self._prog, run, 1, budget)
         if repeat > 1 and not status:
@@ -194,7 +195,7 @@ class Code:
             runs = ffi.new("struct vm_run[]", len(chunk))
             held: list[Any] = []
             for run, data in zip(runs, chunk, strict=True):
-                out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+                out = _new_buffer("uint8_t[]", len(data) + _GROWTH)
                 held += (out, _prepare(run, data, out, ctx))
             status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), budget)
             if status and failure is None:

@@ -7,9 +7,9 @@
  * 0 will do
  *   -  anything
  *
- * Helpers of packets are in helpers_packet.c. Time and random numbers differ from run to run, as they do in
- * the kernel. Source of ids and semantics: include/uapi/linux/bpf.h; kernel/bpf/helpers.c and
- * kernel/trace/bpf_trace.c of Linux 6.12.
+ * Helpers of packets are in helpers_packet.c and helpers_resize.c. Time and random numbers differ from run to
+ * run, as they do in the kernel. Source of ids and semantics: include/uapi/linux/bpf.h; kernel/bpf/helpers.c
+ * and kernel/trace/bpf_trace.c of Linux 6.12.
  */
 #define _GNU_SOURCE
 #include "helpers.h"
@@ -134,13 +134,19 @@ static const struct helper {
     [9] = {vm_skb_store_bytes, TC, "c-r--"},
     [10] = {vm_l3_csum_replace, TC, "c----"},
     [11] = {vm_l4_csum_replace, TC, "c----"},
+    [18] = {vm_skb_vlan_push, TC, "c----"},
+    [19] = {vm_skb_vlan_pop, TC, "c----"},
     [23] = {vm_redirect, TC | XDP, "-----"},
     [26] = {vm_skb_load_bytes, FILTERS, "c-w--"},
     [28] = {vm_csum_diff, TC | XDP, "n-n--"},
     [32] = {vm_skb_change_type, TC, "c----"},
+    [38] = {vm_skb_change_tail, TC, "c----"},
     [39] = {vm_skb_pull_data, TC, "c----"},
+    [40] = {vm_csum_update, TC, "c----"},
+    [41] = {vm_skb_set_hash_invalid, TC, "c----"},
     [42] = {vm_get_numa_node_id, ALL, "-----"},
     [44] = {vm_xdp_adjust_head, XDP, "c----"},
+    [48] = {vm_skb_set_hash, TC, "c----"},
     [54] = {vm_xdp_adjust_meta, XDP, "c----"},
     [65] = {vm_xdp_adjust_tail, XDP, "c----"},
     [68] = {vm_skb_load_bytes_relative, FILTERS, "c-w--"},

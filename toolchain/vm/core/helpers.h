@@ -24,6 +24,9 @@ SHARED_HELPER(skb_load_bytes);
 SHARED_HELPER(skb_load_bytes_relative);
 SHARED_HELPER(skb_pull_data);
 SHARED_HELPER(skb_change_type);
+SHARED_HELPER(skb_set_hash);
+SHARED_HELPER(skb_set_hash_invalid);
+SHARED_HELPER(csum_update);
 SHARED_HELPER(l3_csum_replace);
 SHARED_HELPER(l4_csum_replace);
 SHARED_HELPER(csum_diff);
@@ -34,6 +37,11 @@ SHARED_HELPER(xdp_adjust_tail);
 SHARED_HELPER(xdp_get_buff_len);
 SHARED_HELPER(xdp_load_bytes);
 SHARED_HELPER(xdp_store_bytes);
+
+/* helpers_resize.c */
+SHARED_HELPER(skb_vlan_push);
+SHARED_HELPER(skb_vlan_pop);
+SHARED_HELPER(skb_change_tail);
 
 static inline void *pointer(uint64_t value) {
     return (void *)(uintptr_t)value;

@@ -30,6 +30,7 @@
 #define XDP_REDIRECT 4
 #define PACKET_OTHERHOST 3
 #define META_MAX 255
+#define ENOTSUPP 524 /* include/linux/errno.h; no libc has it */
 
 static uint64_t packet_size(const struct vm_state *state) {
     return (uint64_t)(state->data_end - state->data);
@@ -93,6 +94,28 @@ SHARED_HELPER(skb_change_type) {
         return error(-EINVAL);
     ctx_set32(state, SKB_PKT_TYPE, (uint32_t)r2);
     return 0;
+}
+
+SHARED_HELPER(skb_set_hash) {
+    UNUSED2(r1, r3);
+    UNUSED2(r4, r5);
+    ctx_set32(state, SKB_HASH, (uint32_t)r2);
+    return 0;
+}
+
+SHARED_HELPER(skb_set_hash_invalid) {
+    UNUSED3(r1, r2, r3);
+    UNUSED2(r4, r5);
+    ctx_set32(state, SKB_HASH, 0);
+    return 0;
+}
+
+/* Keeps a checksum that a device computed; no packet here comes from one. */
+SHARED_HELPER(csum_update) {
+    UNUSED3(r1, r2, r3);
+    UNUSED2(r4, r5);
+    (void)state;
+    return error(-ENOTSUPP);
 }
 
 static uint32_t sum_add(uint32_t left, uint32_t right) {

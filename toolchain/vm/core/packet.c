@@ -32,19 +32,6 @@
 #define NET_OFFSET (-0x100000) /* SKF_NET_OFF: offsets below it count from the network header */
 #define LL_OFFSET (-0x200000)  /* SKF_LL_OFF: from the Ethernet header */
 
-static uint16_t big16(const uint8_t *from) {
-    return (uint16_t)(from[0] << 8 | from[1]);
-}
-
-/* A 16-bit number whose bytes in memory are its big endian form. */
-static uint16_t to_big16(uint16_t value) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return __builtin_bswap16(value);
-#else
-    return value;
-#endif
-}
-
 static bool is_l2(uint32_t prog_type) {
     return prog_type == VM_PROG_SCHED_CLS || prog_type == VM_PROG_SCHED_ACT;
 }
@@ -58,14 +45,15 @@ static uint32_t packet_type(const uint8_t *eth) {
     return eth[0] & 1 ? PACKET_MULTICAST : PACKET_OTHERHOST;
 }
 
-static uint16_t protocol_of(const uint8_t *eth, uint32_t size) {
-    const uint16_t type = big16(eth + 12);
+uint16_t vm_packet_protocol(const uint8_t *eth, uint32_t size)
+{
+    const uint16_t type = vm_big16(load16(eth + 12));
 
     if (type >= ETH_P_802_3_MIN)
-        return type;
+        return vm_big16(type);
     if (size >= ETH_HEADER_SIZE + 2 && eth[14] == 0xff && eth[15] == 0xff)
-        return ETH_P_802_3;
-    return ETH_P_802_2;
+        return vm_big16(ETH_P_802_3);
+    return vm_big16(ETH_P_802_2);
 }
 
 static bool is_zero(const uint8_t *bytes, uint32_t from, uint32_t to) {
@@ -103,18 +91,19 @@ static enum vm_status take_skb_ctx(struct vm_state *state, const uint8_t *given,
 
 static enum vm_status begin_skb(struct vm_state *state, const struct vm_run *run) {
     const uint8_t *eth = state->mac_header;
-    const uint16_t protocol = protocol_of(eth, run->data_size);
+    const uint16_t protocol = vm_packet_protocol(eth, run->data_size);
     const uint32_t network_size = run->data_size - ETH_HEADER_SIZE;
     uint32_t len;
 
-    if ((protocol == ETH_P_IP && network_size < 20) || (protocol == ETH_P_IPV6 && network_size < 40))
+    if ((protocol == vm_big16(ETH_P_IP) && network_size < 20) ||
+        (protocol == vm_big16(ETH_P_IPV6) && network_size < 40))
         return VM_BAD_PACKET;
     state->data = is_l2(state->prog->prog_type) ? state->mac_header : state->network_header;
     state->data_meta = state->data;
     len = (uint32_t)(state->data_end - state->data);
     ctx_set32(state, SKB_LEN, len);
     ctx_set32(state, SKB_PKT_TYPE, packet_type(eth));
-    ctx_set32(state, SKB_PROTOCOL, to_big16(protocol));
+    ctx_set32(state, SKB_PROTOCOL, protocol);
     if (run->has_ctx) {
         enum vm_status status = take_skb_ctx(state, run->ctx, len);
 

@@ -87,11 +87,15 @@ enum skb_offset {
     SKB_MARK = 8,
     SKB_QUEUE_MAPPING = 12,
     SKB_PROTOCOL = 16,
+    SKB_VLAN_PRESENT = 20,
+    SKB_VLAN_TCI = 24,
+    SKB_VLAN_PROTO = 28,
     SKB_PRIORITY = 32,
     SKB_INGRESS_IFINDEX = 36,
     SKB_IFINDEX = 40,
     SKB_TC_INDEX = 44,
     SKB_CB = 48,
+    SKB_HASH = 68,
     SKB_TC_CLASSID = 72,
     SKB_DATA = 76,
     SKB_DATA_END = 80,
@@ -202,6 +206,18 @@ bool vm_ctx_store(struct vm_state *state, uint32_t offset, uint32_t size, uint64
 /* packet.c: a packet becomes a state, and a state a packet. */
 enum vm_status vm_packet_begin(struct vm_state *state, const struct vm_run *run);
 void vm_packet_end(const struct vm_state *state, struct vm_run *run);
+
+/* A 16-bit number whose bytes in memory are its big endian form, and back. */
+static inline uint16_t vm_big16(uint16_t value) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_bswap16(value);
+#else
+    return value;
+#endif
+}
+
+/* packet.c: the protocol of a packet, as eth_type_trans() tells it, in network order. */
+uint16_t vm_packet_protocol(const uint8_t *eth, uint32_t size);
 
 /* packet.c: what LD_ABS and LD_IND read, in host order; false when it lies outside of the packet. */
 bool vm_packet_load(const struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
