@@ -7,7 +7,7 @@ kernel compares sections by identity. So a section is known here by its bytes, a
                                                   table, and added at its end where they are not there
 
 Mended is what compilers leave to the loader: an undefined function (.ksyms) gets names for its parameters and becomes
-a global one; undefined variables and the sections that list undefined symbols make place for ``void *``.
+a global one; undefined variables and the sections that list undefined symbols make place for integers.
 
 A kernel that does not take the section (too old, too strict) loses only the types: the caller goes on without.
 
@@ -17,17 +17,20 @@ records; libbpf.c, bpf_object__collect_externs(), for what is mended.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from toolchain.btf.types import Kind
+from toolchain.errors import ObjectError
 from toolchain.kernel import calls
 from toolchain.spec.stages import FunctionInfo, LineInfo, LinkedProgram
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
-    from toolchain.btf.types import BtfType, Param
 
 _HEADER = struct.Struct("<HBBIIIII")
 _STRING_OFFSET, _STRING_SIZE = 6, 7
@@ -58,17 +61,22 @@ class TypeSections:
         self._encoded.clear()
 
     def fd_of(self, data: bytes, token_fd: int = 0) -> int:
-        """The fd of a section, loaded now or before; 0 where the kernel does not take it."""
+        """The fd of a section, loaded now or before; 0 where the kernel does not take it, mended or not."""
         fd = self._fds.get(data)
         if fd is None:
-            fd = self._fds[data] = calls.btf_load(data, token_fd)[0]
+            fd = calls.btf_load(data, token_fd)[0]
+            if fd < 0 and (sound := mended(data)) != data:
+                fd = calls.btf_load(sound, token_fd)[0]
+            self._fds[data] = fd
         return max(fd, 0)
 
     def encoded(self, btf: Btf) -> bytes:
-        """The bytes of a section as the kernel takes them."""
+        """The bytes of a section; b'' where it cannot be encoded."""
         kept = self._encoded.get(id(btf))
         if kept is None:
-            kept = self._encoded[id(btf)] = btf, mended(btf).encode()
+            with contextlib.suppress(ObjectError):
+                kept = btf, btf.encode()
+            kept = self._encoded[id(btf)] = kept or (btf, b"")
         return kept[1]
 
     def of_program(self, program: LinkedProgram, token_fd: int = 0) -> ProgramTypes:
@@ -77,6 +85,8 @@ class TypeSections:
         if btf is None:
             return ProgramTypes()
         data = self.encoded(btf)
+        if not data:
+            return ProgramTypes()
         functions = func_records(program.functions)
         lines = _sound_lines(program)
         strings = _Strings(data)
@@ -156,27 +166,72 @@ def _offsets(table: bytes) -> dict[bytes, int]:
     return offsets
 
 
-def mended(btf: Btf) -> Btf:
-    """``btf`` without undefined symbols, which the kernel refuses."""
-    from toolchain.btf.types import Func, FuncProto, Linkage, Ptr
+def mended(data: bytes) -> bytes:
+    """A section without undefined symbols, which the kernel refuses; ids and strings stay as they are.
 
-    changed: dict[int, BtfType] = {}
-    for section_id, section in btf.datasecs():
-        members = [(each.type_id, btf.get(each.type_id)) for each in section.variables]
-        if not any(getattr(each, "linkage", Linkage.GLOBAL) == Linkage.EXTERN for _, each in members):
+    In place of a DATASEC that lists some stands a struct of integers, which takes as many words; likewise an integer in
+    place of a VAR.
+    """
+    header = _HEADER.unpack_from(data)
+    begin, end = header[3] + header[4], header[3] + header[4] + header[5]
+    words = array("I", data[begin:end])
+    starts = [0, *_starts(words)]
+    kinds = [0, *(words[at + 1] >> 24 & 31 for at in starts[1:])]
+    integer = next((i for i, kind in enumerate(kinds) if kind == Kind.INT and words[starts[i] + 2] == 4), 0)
+    for at, kind in zip(starts, kinds, strict=True):
+        if kind != Kind.DATASEC:
             continue
-        changed[section_id] = Ptr(0)
-        for type_id, each in members:
-            changed[type_id] = Ptr(0)
-            if isinstance(each, Func):
-                changed[type_id] = Func(each.name, each.type_id, Linkage.GLOBAL)
-                proto = btf.get(each.type_id)
-                if isinstance(proto, FuncProto):
-                    changed[each.type_id] = FuncProto(proto.type_id, tuple(map(_named, proto.params)))
-    return btf.replaced(changed) if changed else btf
+        count = words[at + 1] & 0xFFFF
+        listed = [words[at + 3 + 3 * i] for i in range(count)]
+        if any(_is_undefined(words, starts[each], kinds[each]) for each in listed):
+            variables = [each for each in listed if kinds[each] == Kind.VAR]
+            for each in variables:
+                start = starts[each]
+                words[start + 1 : start + 4] = array("I", (Kind.INT << 24, 4, 32))
+            for each in set(listed) - set(variables):
+                _define(words, starts, each)
+            _as_struct(words, at, count, variables[0] if variables else integer)
+    return data[:begin] + words.tobytes() + data[end:]
 
 
-def _named(param: Param) -> Param:
-    from toolchain.btf.types import Param
+_FIXED: dict[int, int] = {Kind.INT: 1, Kind.ARRAY: 3, Kind.VAR: 1, Kind.DECL_TAG: 1}
+_PER_ELEMENT: dict[int, int] = {
+    Kind.STRUCT: 3,
+    Kind.UNION: 3,
+    Kind.ENUM: 2,
+    Kind.FUNC_PROTO: 2,
+    Kind.DATASEC: 3,
+    Kind.ENUM64: 3,
+}
+_EXTERN = 2
 
-    return Param("x", param.type_id) if param.type_id and not param.name else param
+
+def _starts(words: array[int]) -> Iterator[int]:
+    """The word at which each type begins."""
+    at = 0
+    while at < len(words):
+        yield at
+        kind, count = words[at + 1] >> 24 & 31, words[at + 1] & 0xFFFF
+        at += 3 + _FIXED.get(kind, 0) + _PER_ELEMENT.get(kind, 0) * count
+
+
+def _is_undefined(words: array[int], at: int, kind: int) -> bool:
+    if kind == Kind.FUNC:
+        return words[at + 1] & 0xFFFF == _EXTERN
+    return kind == Kind.VAR and words[at + 3] == _EXTERN
+
+
+def _define(words: array[int], starts: Sequence[int], function: int) -> None:
+    """An undefined function becomes a global one, all of whose parameters have names (any will do)."""
+    at = starts[function]
+    words[at + 1] = Kind.FUNC << 24 | 1
+    proto = starts[words[at + 2]]
+    for i in range(words[proto + 1] & 0xFFFF):
+        if not words[proto + 3 + 2 * i] and words[proto + 4 + 2 * i]:
+            words[proto + 3 + 2 * i] = words[at]
+
+
+def _as_struct(words: array[int], at: int, count: int, integer: int) -> None:
+    words[at : at + 3] = array("I", (0, Kind.STRUCT << 24 | count, 4 * count))
+    for i in range(count):
+        words[at + 3 + 3 * i : at + 6 + 3 * i] = array("I", (0, integer, 32 * i))

@@ -154,7 +154,7 @@ def view_of(handles: Mapping[str, Handle]) -> PinView:
         if isinstance(info, MapInfo):
             maps[path] = _with_constants(cast(MapHandle, handle), info)
         else:
-            others[path] = "prog"
+            others[path] = getattr(handle, "kind", "prog")
     return PinView(maps, others)
 
 
@@ -228,22 +228,18 @@ def _make_maps(
         if binding.action is BindAction.REUSE:
             handle = cast(MapHandle, found[binding.pin_path])
         else:
-            handle = stack.enter_context(_create_map(runtime, btf, spec))
+            handle = stack.enter_context(create_map(runtime, btf, spec))
         is_reused = binding.action is BindAction.REUSE
         pin = binding.pin_path if is_reused or is_published else ""
         maps[spec.name] = LoadedMap(handle, spec, pin, is_reused)
     return maps
 
 
-def _create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
+def create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
     """A new map, filled with its initial content and frozen where the spec says so."""
     if spec.values:
         raise Unsupported(f"initial values of a {spec.map_type.label} map", spec.where)
-    raw = b""
-    if spec.key_type_id or spec.value_type_id:
-        from toolchain.loader.map_btf import with_own_types
-
-        spec, raw = with_own_types(spec, btf)
+    spec, raw = _with_types(runtime, btf, spec)
     handle = runtime.map_create(spec, raw)
     try:
         if spec.data is not None:
@@ -254,6 +250,21 @@ def _create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
         handle.close()
         raise
     return handle
+
+
+def _with_types(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> tuple[MapSpec, bytes]:
+    """The type information for a map: all of the object's for a kernel, which compares it with the program's."""
+    if not _has_types(spec):
+        return spec, b""
+    if not runtime.takes_verified:
+        return spec, btf.encode() if btf is not None else b""
+    from toolchain.loader.map_btf import with_own_types
+
+    return with_own_types(spec, btf)
+
+
+def _has_types(spec: MapSpec) -> bool:
+    return bool(spec.key_type_id or spec.value_type_id) or (spec.inner is not None and _has_types(spec.inner))
 
 
 def _load_program(
