@@ -33,7 +33,7 @@ MAX_PACKET_SIZE: int = lib.VM_MAX_PACKET
 CTX_SIZE: int = lib.VM_CTX_SIZE
 _SLOT = struct.Struct("<BBhi")
 _GROWTH = 20_480
-"""How much larger than it came in a packet may go out: skb_change_tail gives 16,064 bytes, head and tags some hundred."""
+"""How much larger than it came in a packet may go out: skb_change_tail gives 16,064 bytes, head and tags hundreds."""
 _new_buffer = ffi.new_allocator(should_clear_after_alloc=False)
 _SLICE_NS = 100_000_000
 _CHUNK = 256

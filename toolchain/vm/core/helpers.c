@@ -90,8 +90,8 @@ HELPER(get_smp_processor_id) {
     return state->cpu;
 }
 
-/* One memory node is all that a process can know of without a system call. */
-HELPER(get_numa_node_id) {
+/* What a packet or process without a net_cls class, a route or a memory node of its own has. */
+HELPER(zero) {
     UNUSED3(r1, r2, r3);
     UNUSED2(r4, r5);
     (void)state;
@@ -134,9 +134,11 @@ static const struct helper {
     [9] = {vm_skb_store_bytes, TC, "c-r--"},
     [10] = {vm_l3_csum_replace, TC, "c----"},
     [11] = {vm_l4_csum_replace, TC, "c----"},
+    [17] = {vm_zero, TC, "c----"}, /* get_cgroup_classid */
     [18] = {vm_skb_vlan_push, TC, "c----"},
     [19] = {vm_skb_vlan_pop, TC, "c----"},
     [23] = {vm_redirect, TC | XDP, "-----"},
+    [24] = {vm_zero, TC, "c----"}, /* get_route_realm */
     [26] = {vm_skb_load_bytes, FILTERS, "c-w--"},
     [28] = {vm_csum_diff, TC | XDP, "n-n--"},
     [32] = {vm_skb_change_type, TC, "c----"},
@@ -144,7 +146,7 @@ static const struct helper {
     [39] = {vm_skb_pull_data, TC, "c----"},
     [40] = {vm_csum_update, TC, "c----"},
     [41] = {vm_skb_set_hash_invalid, TC, "c----"},
-    [42] = {vm_get_numa_node_id, ALL, "-----"},
+    [42] = {vm_zero, ALL, "-----"}, /* get_numa_node_id */
     [44] = {vm_xdp_adjust_head, XDP, "c----"},
     [48] = {vm_skb_set_hash, TC, "c----"},
     [54] = {vm_xdp_adjust_meta, XDP, "c----"},

@@ -45,8 +45,7 @@ static uint32_t packet_type(const uint8_t *eth) {
     return eth[0] & 1 ? PACKET_MULTICAST : PACKET_OTHERHOST;
 }
 
-uint16_t vm_packet_protocol(const uint8_t *eth, uint32_t size)
-{
+uint16_t vm_packet_protocol(const uint8_t *eth, uint32_t size) {
     const uint16_t type = vm_big16(load16(eth + 12));
 
     if (type >= ETH_P_802_3_MIN)
