@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.fuzz.programs import MAPS, generate
+from tests.fuzz.programs import EVERY, MAPS, generate
 from tests.kernel import oracle
 from toolchain.errors import Rejected, Unsupported
 from toolchain.isa.codec import encode
@@ -40,11 +40,19 @@ class Comparison:
 
     def __init__(self, seed: int, fds: list[int]) -> None:
         self.seed = seed
-        generated = generate(seed)
+        generated = generate(seed, EVERY)
         code = encode(generated.insns)
-        self.program = LinkedProgram(f"seed {seed}", "fuzz", generated.prog_type, code, MAPS, licence="GPL")
+        self.program = LinkedProgram(
+            name=f"seed {seed}",
+            section="fuzz",
+            prog_type=generated.prog_type,
+            code=code,
+            maps=MAPS,
+            expected_attach_type=generated.attach_type,
+            licence="GPL",
+        )
         with _own_prog_array(fds) as own:
-            self.theirs = _ask(generated.prog_type, oracle.with_map_fds(code, own))
+            self.theirs = _ask(self.program, own)
         if not self.theirs.accepted and not self.theirs.message:
             self.ours, self.message, self.processed, self.kind = "not asked", "", -1, "no reason given"
             return
@@ -83,10 +91,13 @@ class Comparison:
         return "\n".join(lines)
 
 
-def _ask(prog_type: int, code: bytes) -> oracle.Verdict:
+def _ask(program: LinkedProgram, fds: list[int]) -> oracle.Verdict:
     """The kernel's verdict; asked again where it refuses without a word, as it does when it lacks memory."""
+    code = oracle.with_map_fds(program.code, fds)
     for _ in range(4):
-        verdict, fd = oracle.prog_load(prog_type, code)
+        verdict, fd = oracle.prog_load(
+            program.prog_type, code, program.licence, expected_attach_type=program.expected_attach_type
+        )
         if fd >= 0:
             os.close(fd)
         if verdict.accepted or verdict.message:

@@ -17,13 +17,30 @@ import functools
 import random
 from typing import NamedTuple
 
+from toolchain.isa.context_types import CtxResult
+from toolchain.isa.contexts import CONTEXTS, ctx_access
 from toolchain.isa.helpers import HELPER_NAMES, ArgType, HelperProto, RetType, TypeFlag, is_map_allowed, proto_of
 from toolchain.isa.insn import Insn, wide
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.opcodes import LDDW, Alu, Jmp
-from toolchain.isa.program_types import ProgType
+from toolchain.isa.program_types import ProgType, loaded_attach_type
 from toolchain.spec.maps import MapSpec
 
+Types = tuple[tuple[ProgType, int], ...]
+NETWORK: Types = (
+    *((ProgType.SOCKET_FILTER, 0), (ProgType.SCHED_CLS, 0), (ProgType.XDP, 0)),
+    (ProgType.SCHED_CLS, 0),
+)
+"""(program type, attach type); a type that stands twice is chosen twice as often."""
+EVERY: Types = (
+    *NETWORK,
+    *((kind, 0) for kind in CONTEXTS if kind != ProgType.SYSCALL and loaded_attach_type(kind, 0) is not None),
+    *((ProgType.CGROUP_SKB, 1), (ProgType.CGROUP_SOCK, 12), (ProgType.CGROUP_SOCK, 13)),
+    *((ProgType.CGROUP_SOCK_ADDR, attach) for attach in (8, 9, 10, 11, 14, 15, 19, 20, 29)),
+    *((ProgType.CGROUP_SOCKOPT, 21), (ProgType.CGROUP_SOCKOPT, 22), (ProgType.SK_LOOKUP, 36), (ProgType.NETFILTER, 45)),
+    *((ProgType.SOCK_OPS, 3), (ProgType.SK_MSG, 7), (ProgType.XDP, 33)),
+)
+"""All types whose contexts are known, but for sleepable ones."""
 VALUE_SIZE = 48
 FUNCTIONS = 3
 """Functions below the main one at most; each may call those further down."""
@@ -65,9 +82,20 @@ _MAKEABLE = {
 
 
 @functools.cache
-def _callable(prog_type: ProgType) -> tuple[HelperProto, ...]:
+def _fields(prog_type: ProgType, attach_type: int, kind: CtxResult) -> tuple[tuple[int, int], ...]:
+    """(offset, width) of the context's fields that give ``kind``, the widest load of each; of long ones the start."""
+    found = []
+    for field in CONTEXTS[prog_type].fields:
+        width = max(field.read.first, default=0)
+        if field.result == kind and ctx_access(prog_type, attach_type, field.offset, width or 1, False) is not None:
+            found.append((field.offset, width))
+    return tuple(found)
+
+
+@functools.cache
+def _callable(prog_type: ProgType, attach_type: int) -> tuple[HelperProto, ...]:
     """The helpers whose arguments the generator can make and whose results it can use."""
-    found = (proto_of(number, prog_type) for number in range(1, len(HELPER_NAMES)))
+    found = (proto_of(number, prog_type, attach_type) for number in range(1, len(HELPER_NAMES)))
     return tuple(
         proto
         for proto in found
@@ -82,16 +110,16 @@ class Generated(NamedTuple):
 
     prog_type: ProgType
     insns: tuple[Insn, ...]
+    attach_type: int = 0
 
 
 class _Generator:
     """Grows one function: the program's main one (level 0), or one that functions of lower levels call."""
 
-    def __init__(self, rng: random.Random, level: int = 0, main: _Generator | None = None) -> None:
+    def __init__(self, rng: random.Random, types: Types = (), level: int = 0, main: _Generator | None = None) -> None:
         self.rng = rng
         self.level = level
-        types = (ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP, ProgType.SCHED_CLS)
-        self.prog_type = main.prog_type if main else rng.choice(types)
+        self.prog_type, self.attach_type = (main.prog_type, main.attach_type) if main else rng.choice(types)
         self.code: list[Insn] = []
         self.kinds = [UNSET] * 11
         self.kinds[1], self.kinds[10] = UNSET if level else CTX, STACK
@@ -176,9 +204,9 @@ class _Generator:
         rng = self.rng
         ctx = self.pick(CTX)
         register = self.saved()
-        if ctx is not None and rng.random() < 0.8:
-            field = 12 if self.prog_type == ProgType.XDP else rng.choice((0, 4, 16, 40))
-            self.emit(0x61, register, ctx, field)
+        words = _fields(self.prog_type, self.attach_type, CtxResult.SCALAR)
+        if ctx is not None and words and rng.random() < 0.8:
+            self.load_field(register, ctx, rng.choice(words))
         else:
             self.emit(0x85, imm=7)
             self.clobber()
@@ -188,6 +216,37 @@ class _Generator:
         if rng.random() < 0.2:
             self.emit(0xBF | 0, register, register, off=rng.choice((8, 16, 32)))  # movsx
         return register
+
+    def load_field(self, register: int, ctx: int, field: tuple[int, int]) -> None:
+        """A load of a context field: (offset, width)."""
+        self.emit(0x61 | _SIZE_BITS[field[1]], register, ctx, field[0])
+
+    def context(self) -> None:
+        """A load or store anywhere in the context; what it gives is used."""
+        rng = self.rng
+        ctx = self.pick(CTX)
+        if ctx is None:
+            return
+        register = self.target()
+        kind = rng.choice(tuple(CtxResult))
+        fields = _fields(self.prog_type, self.attach_type, kind)
+        offset, width = rng.choice(fields) if fields else (rng.randrange(64), self.width())
+        if self.dares():
+            offset, width = rng.choice(((offset + 1, width), (offset, self.width()), (rng.randrange(256), 4)))
+        if rng.random() < 0.2:
+            self.emit(0x62 | _SIZE_BITS[width], ctx, off=offset, imm=self.number())
+            return
+        if not fields and not self.dares():
+            return
+        self.load_field(register, ctx, (offset, width))
+        self.kinds[register] = SCALAR if kind == CtxResult.SCALAR else UNSET
+        if kind in (CtxResult.SOCKET, CtxResult.SOCKET_OR_NULL, CtxResult.SOCK_COMMON_OR_NULL):
+            if kind != CtxResult.SOCKET and not self.dares():
+                self.leave_if(Jmp.JEQ | 0x05, register)
+            self.emit(0x61, 0, register, rng.choice((4, 4, 24, 44, 48, 52, 72, 12)))
+            self.kinds[0] = SCALAR
+        elif kind == CtxResult.FLOW_KEYS:
+            self.touch(register, self.edge(56, 4), 4)
 
     def arithmetic(self) -> None:
         rng = self.rng
@@ -435,17 +494,18 @@ class _Generator:
         """Packet bytes after a comparison with the packet's end, at the edge of what it proves."""
         rng = self.rng
         ctx = self.pick(CTX)
-        if ctx is None or self.prog_type == ProgType.SOCKET_FILTER:
+        starts = _fields(self.prog_type, self.attach_type, CtxResult.PACKET)
+        ends = _fields(self.prog_type, self.attach_type, CtxResult.PACKET_END)
+        if ctx is None or not starts:
             return
-        data, end = (0, 4) if self.prog_type == ProgType.XDP else (76, 80)
         index = self.narrow(rng.choice((15, 255, 65534, 65535))) if rng.random() < 0.4 else None
         ctx = self.pick(CTX)
         if ctx is None:
             return
         free = [number for number in range(2, 10) if number not in (ctx, index) and number not in self.held]
         start, limit, probe = rng.sample(free, 3)
-        self.emit(0x61, start, ctx, data)
-        self.emit(0x61, limit, ctx, end)
+        self.load_field(start, ctx, starts[0])
+        self.load_field(limit, ctx, ends[0])
         self.kinds[start], self.kinds[limit], self.kinds[probe] = PACKET, PACKET_END, UNSET
         if index is not None:
             self.emit(0x0F, start, index)
@@ -469,7 +529,7 @@ class _Generator:
         """A helper that writes a buffer on the stack, or that moves the packet."""
         rng = self.rng
         ctx = self.pick(CTX)
-        if ctx is None or self.prog_type == ProgType.XDP:
+        if ctx is None or self.prog_type not in (ProgType.SOCKET_FILTER, ProgType.SCHED_CLS):
             self.emit(0x85, imm=rng.choice((5, 7, 8)))
             self.clobber()
             self.kinds[0] = SCALAR
@@ -501,7 +561,7 @@ class _Generator:
     def any_helper(self) -> None:
         """Any helper that this type of program has, with arguments of the kinds that it takes, most of the time."""
         rng = self.rng
-        proto = rng.choice(_callable(self.prog_type))
+        proto = rng.choice(_callable(self.prog_type, self.attach_type))
         ctx = self.pick(CTX)
         if ctx is None:
             return
@@ -582,7 +642,7 @@ class _Generator:
         """A socket looked up, read and given back, in the end or on every path but one."""
         rng = self.rng
         ctx = self.pick(CTX)
-        if ctx is None or ctx < 6 or self.prog_type == ProgType.SOCKET_FILTER:
+        if ctx is None or ctx < 6 or proto_of(84, self.prog_type, self.attach_type) is None:
             return
         for off in (-8, -16):
             self.emit(0x7A, 10, off=off, imm=self.number())
@@ -709,6 +769,7 @@ class _Generator:
             (7, self.store), (7, self.fill), (3, self.stack_index), (8, self.lookup), (5, self.value_address),
             (9, self.packet), (4, self.helper), (6, self.any_helper), (9, self.subprogram),
             (20 * self.daring, self.noise), (2, self.inner_map), (2, self.socket), (2, self.record),
+            (4, self.context),
         ]  # fmt: skip
         if self.depth < 3:
             choices += [(12, self.branch), (3, self.loop)]
@@ -728,7 +789,7 @@ def _assemble(main: _Generator) -> tuple[Insn, ...]:
     parts = {0: main}
     while missing := {callee for part in parts.values() for _, callee in part.calls} - set(parts):
         level = min(missing)
-        part = parts[level] = _Generator(main.rng, level, main)
+        part = parts[level] = _Generator(main.rng, (), level, main)
         part.function()
     starts: dict[int, int] = {}
     end = 0
@@ -765,10 +826,10 @@ def _damaged(rng: random.Random, insns: tuple[Insn, ...]) -> tuple[Insn, ...]:
     return tuple(code)
 
 
-def generate(seed: int) -> Generated:
-    """The program of a seed; the same one on every machine."""
+def generate(seed: int, types: Types = NETWORK) -> Generated:
+    """The program of a seed, of one of ``types``; the same one on every machine."""
     rng = random.Random(seed)
-    generator = _Generator(rng)
+    generator = _Generator(rng, types)
     keep = rng.choice(_SAVED)
     generator.emit(0xBF, keep, 1)
     generator.kinds[keep] = CTX
@@ -778,4 +839,4 @@ def generate(seed: int) -> Generated:
             break
     generator.finish()
     insns = _assemble(generator)
-    return Generated(generator.prog_type, _damaged(rng, insns) if rng.random() < 0.15 else insns)
+    return Generated(generator.prog_type, _damaged(rng, insns) if rng.random() < 0.15 else insns, generator.attach_type)

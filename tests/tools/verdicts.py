@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Verdicts of our verifier over many programs, one JSON line each, to lay beside another verifier's.
+"""Verdicts over many programs, one JSON line each, to lay beside another verifier's: our verifier's, or those that our
+loader gets from the running kernel.
 
-    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--settings FILE]
-    verdicts.py test_verifier FILE.jsonl... -o RESULTS.jsonl [-j N]
+    verdicts.py objects DIR... -o RESULTS.jsonl [-j N] [--match GLOB] [--settings FILE] [--runtime kernel]
+    verdicts.py test_verifier FILE.jsonl... -o RESULTS.jsonl [-j N] [--runtime kernel]
 
 ``objects`` takes every ELF file below each DIR and names it by its path from there. ``test_verifier`` takes instruction
 arrays with their maps, as JSON lines: first ``{"suite","fixup","maps",..}``, then ``{"suite","index","code",..}``.
@@ -82,9 +83,32 @@ def _in_time(make: Callable[[], LinkedProgram]) -> Row:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _judge(make: Callable[[], LinkedProgram]) -> Row:
+Verdict = Callable[[LinkedProgram], Any]
+"""Gives the figures of a program that is accepted, raises the reason of one that is not."""
+
+
+def _by_our_verifier(program: LinkedProgram) -> Any:
     from toolchain.verifier import verify
 
+    return verify(BoundProgram.unpinned(program)).stats
+
+
+def _by_the_kernel(program: LinkedProgram) -> Any:
+    from toolchain.kernel import KernelRuntime
+    from toolchain.loader.judge import judge
+
+    runtime = KernelRuntime()
+    try:
+        return judge(runtime, program).stats
+    finally:
+        runtime.close()
+
+
+VERIFIERS: dict[str, Verdict] = {"user": _by_our_verifier, "kernel": _by_the_kernel}
+verdict_on: Verdict = _by_our_verifier
+
+
+def _judge(make: Callable[[], LinkedProgram]) -> Row:
     try:
         program = make()
     except ToolchainError as error:
@@ -92,7 +116,7 @@ def _judge(make: Callable[[], LinkedProgram]) -> Row:
         return {"verdict": "unsupported", "stage": stage, "message": error.message}
     row: Row = {"insns": program.slot_count}
     try:
-        verified = verify(BoundProgram.unpinned(program))
+        stats = verdict_on(program)
     except Unsupported as error:
         return row | {"verdict": "unsupported", "stage": "verifier", "message": error.message}
     except Rejected as error:
@@ -102,7 +126,7 @@ def _judge(make: Callable[[], LinkedProgram]) -> Row:
         return row
     except ToolchainError as error:
         return row | {"verdict": "unsupported", "stage": "verifier", "message": f"{error.code}: {error.message}"}
-    return row | {"verdict": "accept", "processed": verified.stats.processed, "usec": verified.stats.usec or None}
+    return row | {"verdict": "accept", "processed": stats.processed, "usec": stats.usec or None}
 
 
 def object_job(root: pathlib.Path, path: pathlib.Path, settings: Settings) -> Job:
@@ -300,7 +324,13 @@ def main() -> int:
     parser.add_argument("-j", "--jobs", type=int, default=1)
     parser.add_argument("--match", default="*", metavar="GLOB", help="only files (tests: SUITE/INDEX) that match")
     parser.add_argument("--settings", type=pathlib.Path)
+    parser.add_argument("--runtime", choices=VERIFIERS, default="user", help="whose verdicts")
     arguments = parser.parse_args()
+    for path in arguments.paths:
+        if not path.exists():
+            parser.error(f"no such file or folder: {path}")
+    global verdict_on
+    verdict_on = VERIFIERS[arguments.runtime]
     crashes: dict[str, int] = {}
     count = 0
 
