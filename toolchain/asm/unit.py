@@ -29,6 +29,7 @@ class Unit:
     """What ``parse`` makes of a text.
 
     ``lines`` are what is assembled, after macros and includes; ``statements`` has each different line once.
+    ``shown`` is parallel to ``lines`` where comments were taken off.
     ``origins`` is parallel to ``lines``, or None where every line is the text's own.
     ``faults`` are those of the text pass; faults of statements stand in ``statements``.
     """
@@ -40,12 +41,17 @@ class Unit:
     shapes: Shapes
     faults: tuple[AsmError, ...] = ()
     constants: tuple[tuple[str, int], ...] = ()
+    shown: list[str] | None = None
 
     def origin(self, index: int) -> Origin:
         """Where line ``index`` came from."""
         if self.origins is not None:
             return self.origins[index]
-        return Origin(self.path, index + 1, self.lines[index])
+        return Origin(self.path, index + 1, self.text(index))
+
+    def text(self, index: int) -> str:
+        """Line ``index`` as a reader sees it."""
+        return self.lines[index] if self.shown is None else self.shown[index]
 
     def error(
         self, index: int, fault: Fault, statement: int = 0, notes: tuple[tuple[Span | None, str], ...] = ()
