@@ -9,10 +9,13 @@ import pathlib
 import pytest
 
 from tests.verifier.cases import CASES, Case
+from toolchain.asm import assemble_text
+from toolchain.elf import extract
 from toolchain.errors import Rejected
+from toolchain.loader.link import link_all
 from toolchain.spec.stages import BoundProgram, LineInfo
-from toolchain.verifier import verify
-from toolchain.verifier.explain import MAX_LINES, WIDTH, Explanation, brief, explain_log, value_range
+from toolchain.verifier import VerifyOptions, verify
+from toolchain.verifier.explain import MAX_LINES, WIDTH, Explanation, brief, explain, explain_log, value_range
 from toolchain.verifier.logpath import parse_state, read_trail
 from toolchain.verifier.rules import OTHER, PACKET_STALE, RULES, match_rule, rule_of
 
@@ -40,10 +43,10 @@ CHOSEN = (
 
 
 def explained(case: Case) -> Explanation:
-    program = case.program()
+    bound = BoundProgram.unpinned(case.program())
     with pytest.raises(Rejected) as caught:
-        verify(BoundProgram.unpinned(program))
-    return explain_log(caught.value.log, program.name, program.line_info, program.prog_type)
+        verify(bound)
+    return explain(caught.value, bound)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
@@ -219,3 +222,21 @@ def test_the_check_that_is_there_is_mended() -> None:
     assert explain_log(SCALED).edit == "the check at insn 2 lets R6 be up to 4; let it be up to 3"
     unchecked = SCALED.replace("2: (25) if r6 > 0x4 goto pc+9", "2: (57) r6 &= 4")
     assert explain_log(unchecked).edit == "bound R6 before it is added: leave if R6 is greater than 24 (unsigned)"
+
+
+def test_a_complex_program_names_where_the_walk_stays() -> None:
+    text = """
+    .section socket, "ax"
+    prog:
+        call 7
+        if r0 != 5 goto prog
+        r0 = 0
+        exit
+    """
+    bound = BoundProgram.unpinned(link_all(extract(assemble_text(text, "endless.s")))[0])
+    with pytest.raises(Rejected) as caught:
+        verify(bound, VerifyOptions(insn_limit=3000))
+    explanation = explain(caught.value, bound)
+    assert explanation.rule == "V-COMPLEX"
+    assert {slot for slot, _, _ in explanation.cost} >= {0, 1}
+    assert "checked most often:" in explanation.as_text()

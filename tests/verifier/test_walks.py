@@ -8,6 +8,7 @@ from tests.verifier.walks import Walk, tc_program, walks
 from toolchain.errors import Rejected
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram
 from toolchain.verifier import VerifyOptions, verify
+from toolchain.verifier.state import State
 
 WALKS = walks()
 
@@ -167,3 +168,25 @@ def test_limits_end_a_walk() -> None:
     with pytest.raises(Rejected) as caught:
         _verify(tc_program(ladder))
     assert caught.value.message == "The sequence of 8193 jumps is too complex."
+
+
+def test_histories_are_shared_not_copied() -> None:
+    # A thousand spills without a checkpoint, then hundreds of states put aside: each shares the history before it.
+    spills = "*(u64 *)(r10 - 8) = r6\n" * 1000
+    forks = "r0 = r6\nr0 s>>= 63\nr0 &= 8\n" * 200
+    seen: list[int] = []
+
+    def observe(slot: int, state: State) -> None:
+        seen.append(0 if state.history is None else state.history.count)
+
+    program = tc_program(f"call 7\nr6 = r0\n{spills}{forks}r0 = 0\nexit")
+    with pytest.raises(Rejected):
+        verify(BoundProgram.unpinned(program), VerifyOptions(insn_limit=20000, observer=observe, explain_refusal=False))
+    assert max(seen) >= 1000
+
+
+def test_exponentially_many_chains_of_calls() -> None:
+    # Seven functions that each call the next 60 times, behind a branch that is never taken: 60**7 chains.
+    functions = "".join(f"f{n}:\nr0 = 0\nif r0 == 0 goto +60\n" + f"call f{n + 1}\n" * 60 + "exit\n" for n in range(6))
+    body = "r0 = 0\nif r0 == 0 goto +60\n" + "call f0\n" * 60 + "r0 = 0\nexit\n" + functions + "f6:\nr0 = 0\nexit"
+    assert _verify(tc_program(body)).stats.processed == 4

@@ -17,7 +17,7 @@ import errno
 from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier import calls, cfg, functions, precheck, progtypes
 from toolchain.verifier.alu import check_alu
-from toolchain.verifier.env import ALL_CHANGED, LOG_STATE, Env
+from toolchain.verifier.env import ALL_CHANGED, LOG_STATE, Env, Subprog
 from toolchain.verifier.forget import check_leaks
 from toolchain.verifier.helper_calls import call_helper
 from toolchain.verifier.insns import (
@@ -373,35 +373,39 @@ _GOES_ON, _ENDED, _RETURNED = 0, 1, 2
 
 
 def check_stack_depth(env: Env) -> None:
-    """No chain of calls needs more than 512 bytes of stack, or is deeper than 8. Source:
-    check_max_stack_depth_subprog."""
-    index, number, depth = 0, 0, 0
-    chain: list[tuple[int, int]] = []
-    entering = True
-    while True:
-        subprog = env.subprogs[number]
-        size = (subprog.stack_depth + 15) // 16 * 16
-        if entering:
-            if number and subprog.has_tail_call and depth >= 256:
-                env.deny(f"tail_calls are not allowed when call stack of previous frames is {depth} bytes. Too large")
-            depth += size
-            if depth > MAX_STACK:
-                env.deny(f"combined stack size of {len(chain) + 1} calls is {depth}. Too large")
-            index = subprog.start
-        entering = False
-        while index < subprog.end:
-            insn = env.code[index]
-            if insn.is_local_call or insn.is_func_address:
-                chain.append((index + 1, number))
-                if len(chain) >= MAX_FRAMES:
-                    env.refuse(f"the call stack of {len(chain)} frames is too deep !", errno.E2BIG)
-                number = env.subprog_at[index + insn.imm + 1]
-                entering = True
-                break
-            index += 1
-        if entering:
-            continue
-        if not chain:
-            return
-        depth -= size
-        index, number = chain.pop()
+    """No chain of calls needs more than 512 bytes of stack, or is deeper than 8.
+
+    Chains may be exponentially many; what was found good for a function, entered with so much stack used at that
+    depth, is not looked at again. Source: check_max_stack_depth_subprog.
+    """
+    callees = [_callees(env, subprog) for subprog in env.subprogs]
+    good: set[tuple[int, int, int]] = set()
+    _check_chain(env, callees, good, 0, 0, 0)
+
+
+def _callees(env: Env, subprog: Subprog) -> tuple[int, ...]:
+    """The functions that one calls, by first call."""
+    found: dict[int, None] = {}
+    for index in range(subprog.start, subprog.end):
+        insn = env.code[index]
+        if insn.is_local_call or insn.is_func_address:
+            found[env.subprog_at[index + insn.imm + 1]] = None
+    return tuple(found)
+
+
+def _check_chain(
+    env: Env, callees: list[tuple[int, ...]], good: set[tuple[int, int, int]], number: int, depth: int, frame: int
+) -> None:
+    """``depth`` bytes are in use by the ``frame`` functions above."""
+    subprog = env.subprogs[number]
+    if number and subprog.has_tail_call and depth >= 256:
+        env.deny(f"tail_calls are not allowed when call stack of previous frames is {depth} bytes. Too large")
+    depth += (subprog.stack_depth + 15) // 16 * 16
+    if depth > MAX_STACK:
+        env.deny(f"combined stack size of {frame + 1} calls is {depth}. Too large")
+    for callee in callees[number]:
+        if frame + 1 >= MAX_FRAMES:
+            env.refuse(f"the call stack of {frame + 1} frames is too deep !", errno.E2BIG)
+        if (callee, depth, frame) not in good:
+            _check_chain(env, callees, good, callee, depth, frame + 1)
+            good.add((callee, depth, frame))

@@ -17,15 +17,19 @@ backwards from the refused instruction, from the guilty register to what it was 
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from toolchain.errors import Rejected, Unsupported
 from toolchain.isa.contexts import CONTEXTS
 from toolchain.isa.program_types import ProgType
-from toolchain.spec.stages import LineInfo
+from toolchain.spec.stages import BoundProgram, LineInfo
 from toolchain.verifier.logpath import Step, Trail, read_trail
 from toolchain.verifier.rules import OTHER, PACKET_STALE, Rule, match_rule
+from toolchain.verifier.state import State
 
 MAX_LINES = 25
 MAX_EVENTS = 9
@@ -151,6 +155,36 @@ def _columns(history: Sequence[Event]) -> list[str]:
 
 def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def explain(refusal: Rejected, bound: BoundProgram) -> Explanation:
+    """The explanation of a refusal of ours.
+
+    A program that is too complex is walked once more, a little way, to see where the walk stays.
+    """
+    program = bound.program
+    found = explain_log(refusal.log, program.name, program.line_info, program.prog_type)
+    if found.rule != "V-COMPLEX" or found.cost:
+        return found
+    return replace(found, cost=_hottest(bound))
+
+
+_SAMPLE = 50_000
+"""Instructions walked to find out where a complex program spends them."""
+
+
+def _hottest(bound: BoundProgram) -> tuple[tuple[int, int, str], ...]:
+    from toolchain.verifier.verify import VerifyOptions, verify
+
+    visits: Counter[int] = Counter()
+
+    def count(slot: int, _: State) -> None:
+        visits[slot] += 1
+
+    with contextlib.suppress(Rejected, Unsupported):
+        verify(bound, VerifyOptions(insn_limit=_SAMPLE, explain_refusal=False, observer=count))
+    infos = {info.slot: info for info in bound.program.line_info}
+    return tuple((slot, times, _source_name(slot, ("", 0, ""), infos)) for slot, times in visits.most_common(5))
 
 
 def explain_log(

@@ -56,7 +56,8 @@ from toolchain.verifier.state import (
     MAX_FRAMES,
     SPILL,
     Frame,
-    HistoryEntry,
+    History,
+    Links,
     State,
 )
 
@@ -69,14 +70,13 @@ _ALWAYS = 1 << 63
 """In `Code.touches` only where it is -1."""
 
 
-def push_history(env: Env, flags: int, linked: tuple[tuple[int, int, bool], ...] = ()) -> None:
+def push_history(env: Env, flags: int, linked: Links = ()) -> None:
     """Record the instruction being checked; once an instruction, later facts are added to its entry."""
-    history = env.state.history
-    if env.history_open:
-        insn, prev, old_flags, _ = history[-1]
-        history[-1] = (insn, prev, old_flags | flags, linked)
+    last = env.state.history
+    if env.history_open and last is not None:
+        env.state.history = History(last.insn, last.prev, last.flags | flags, linked, last.before)
         return
-    history.append((env.insn, env.prev_insn, flags, linked))
+    env.state.history = History(env.insn, env.prev_insn, flags, linked, last)
     env.history_open = True
 
 
@@ -94,16 +94,16 @@ class Backtrack:
         """Nothing is wanted any more."""
         return not any(self.regs) and not any(self.slots)
 
-    def apply_links(self, entry: HistoryEntry | None) -> None:
+    def apply_links(self, entry: History | None) -> None:
         """If one of the registers that learned together is wanted, all are."""
-        if entry is None or not entry[3]:
+        if entry is None or not entry.links:
             return
-        for frameno, number, is_reg in entry[3]:
+        for frameno, number, is_reg in entry.links:
             if (self.regs if is_reg else self.slots)[frameno] >> number & 1:
                 break
         else:
             return
-        for frameno, number, is_reg in entry[3]:
+        for frameno, number, is_reg in entry.links:
             if is_reg:
                 self.regs[frameno] |= 1 << number
             else:
@@ -162,7 +162,6 @@ def walk_back(env: Env, start: State, insn: int, bt: Backtrack) -> bool:
 def _walk_state(env: Env, state: State, last: int, following: int, bt: Backtrack, is_first: bool) -> tuple[int, int]:
     """Walk the instructions of one state from ``last`` to its first; what to do next, and the last one looked at."""
     history = state.history
-    end = len(history)
     index = last
     code = env.code
     tracing = bool(env.log.level & LOG_STATE)
@@ -171,7 +170,7 @@ def _walk_state(env: Env, state: State, last: int, following: int, bt: Backtrack
         is_entry = bt.frame == 0 and not bt.slots[0] and not bt.regs[0] & ~_ARGUMENTS
         return (DONE if is_entry and state.frames[0].subprog else GIVE_UP), following
     while True:
-        entry = history[end - 1] if end and history[end - 1][0] == index else None
+        entry = history if history is not None and history.insn == index else None
         if is_first:
             is_first = False
         elif entry is not None or tracing or code[index].touches & (bt.regs[bt.frame] | _ALWAYS):
@@ -182,11 +181,11 @@ def _walk_state(env: Env, state: State, last: int, following: int, bt: Backtrack
             if bt.is_empty():
                 return DONE, following
         following = index
-        if index == state.first_insn and (end == 0 or (end == 1 and history[0][0] == index)):
+        if index == state.first_insn and (history is None or (entry is not None and entry.count == 1)):
             return GO_ON, following
         if entry is not None:
-            end -= 1
-            index = entry[1]
+            history = entry.before
+            index = entry.prev
         else:
             index -= 1
         if index < 0:
@@ -267,7 +266,7 @@ def _trace_step(env: Env, bt: Backtrack, index: int) -> None:
     env.trace(f"mark_precise: frame{bt.frame}: regs={regs} stack={slots} before {index}: {text}\n")
 
 
-def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, entry: HistoryEntry | None) -> bool:
+def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, entry: History | None) -> bool:
     """Undo one instruction: from what is wanted after it to what is wanted before it; False where that cannot be
     told."""
     if insn.code == 0:
@@ -277,7 +276,7 @@ def _step_back(env: Env, bt: Backtrack, insn: Code, index: int, following: int, 
     if cls in (ALU, ALU64):
         if not _undo_alu(bt, insn):
             return True
-    elif cls == LDX or (_is_fetch(insn) and entry is not None and entry[2] & HIST_STACK_ACCESS):
+    elif cls == LDX or (_is_fetch(insn) and entry is not None and entry.flags & HIST_STACK_ACCESS):
         if not _undo_load(bt, insn, entry):
             return True
     elif cls in (STX, ST):
@@ -324,26 +323,26 @@ def _undo_alu(bt: Backtrack, insn: Code) -> bool:
     return True
 
 
-def _undo_load(bt: Backtrack, insn: Code, entry: HistoryEntry | None) -> bool:
+def _undo_load(bt: Backtrack, insn: Code, entry: History | None) -> bool:
     loaded = insn.dst
     if insn.cls == STX:
         loaded = 0 if insn.imm == CMPXCHG else insn.src
     if not bt.regs[bt.frame] >> loaded & 1:
         return False
     bt.regs[bt.frame] &= ~(1 << loaded)
-    if entry is None or not entry[2] & HIST_STACK_ACCESS:
+    if entry is None or not entry.flags & HIST_STACK_ACCESS:
         return False
-    bt.slots[entry[2] & 7] |= 1 << (entry[2] >> 3 & 63)
+    bt.slots[entry.flags & 7] |= 1 << (entry.flags >> 3 & 63)
     return True
 
 
-def _undo_store(bt: Backtrack, insn: Code, entry: HistoryEntry | None) -> tuple[bool, bool]:
+def _undo_store(bt: Backtrack, insn: Code, entry: History | None) -> tuple[bool, bool]:
     """(can be told, the step ends here)."""
     if bt.regs[bt.frame] >> insn.dst & 1:
         return False, True
-    if entry is None or not entry[2] & HIST_STACK_ACCESS:
+    if entry is None or not entry.flags & HIST_STACK_ACCESS:
         return True, True
-    frameno, slot = entry[2] & 7, entry[2] >> 3 & 63
+    frameno, slot = entry.flags & 7, entry.flags >> 3 & 63
     if not bt.slots[frameno] >> slot & 1:
         return True, True
     bt.slots[frameno] &= ~(1 << slot)
@@ -353,7 +352,7 @@ def _undo_store(bt: Backtrack, insn: Code, entry: HistoryEntry | None) -> tuple[
 
 
 def _undo_jump(
-    env: Env, bt: Backtrack, insn: Code, index: int, following: int, entry: HistoryEntry | None
+    env: Env, bt: Backtrack, insn: Code, index: int, following: int, entry: History | None
 ) -> tuple[bool, bool]:
     """(can be told, the step ends here)."""
     if insn.is_local_call:
@@ -383,7 +382,7 @@ def _undo_jump(
     both = 1 << insn.dst | 1 << insn.src
     if not bt.regs[bt.frame] & both:
         return True, True
-    flags = entry[2] if entry is not None else 0
+    flags = entry.flags if entry is not None else 0
     if not flags & HIST_SRC_STACK:
         bt.regs[bt.frame] |= 1 << insn.src
     if not flags & HIST_DST_STACK:

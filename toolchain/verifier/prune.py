@@ -127,7 +127,7 @@ class Pruner:
         env = self.env
         insn = env.insn
         current = env.state
-        force = env.always_checkpoint or len(current.history) > 40
+        force = env.always_checkpoint or (current.history is not None and current.history.count > 40)
         add = force or (env.jumps_processed - env.prev_jumps_processed >= 2 and env.processed - env.prev_processed >= 8)
         key = (insn ^ current.frames[-1].callsite & 0xFFFFFFFF) % len(env.code)
         stored = env.explored.get(key)
@@ -186,7 +186,7 @@ class Pruner:
         self._enter_loop(stored)
         current.parent = stored
         current.first_insn = insn
-        current.history = []
+        current.history = None
         env.history_open = False
         env.explored.setdefault(key, []).insert(0, stored)
 

@@ -111,8 +111,26 @@ class Frame:
         return self.stack.get(number, EMPTY_SLOT)
 
 
-HistoryEntry = tuple[int, int, int, tuple[tuple[int, int, bool], ...]]
-"""(instruction, the one before it on the path, flags, linked registers as (frame, register or slot, is register))."""
+Links = tuple[tuple[int, int, bool], ...]
+"""Linked registers as (frame, register or slot, is register)."""
+
+
+class History:
+    """An immutable entry of a path's history, with all before it: copies of a state share it.
+
+    ``insn`` was reached from ``prev``; ``flags`` are HIST_*; ``links`` learned together; ``count`` entries end here.
+    """
+
+    __slots__ = ("before", "count", "flags", "insn", "links", "prev")
+
+    def __init__(self, insn: int, prev: int, flags: int, links: Links, before: History | None) -> None:
+        self.insn = insn
+        self.prev = prev
+        self.flags = flags
+        self.links = links
+        self.before = before
+        self.count: int = 1 if before is None else before.count + 1
+
 
 HIST_STACK_ACCESS = 1 << 9
 HIST_DST_STACK = 1 << 10
@@ -128,7 +146,7 @@ def stack_access_flags(frameno: int, slot: int) -> int:
 class State:
     """A point of a path.
 
-    ``history`` lists the jumps and stack accesses since ``parent``, oldest first. ``branches`` counts the unexplored
+    ``history`` ends with the last jump or stack access since ``parent``. ``branches`` counts the unexplored
     continuations below a stored state: above zero, its future is not yet proved safe. ``refs`` are (id, instruction) of
     references that must be released. ``equal_state`` is set on the copies kept of loop back edges.
     """
@@ -155,7 +173,7 @@ class State:
         self.first_insn = 0
         self.last_insn = 0
         self.insn = 0
-        self.history: list[HistoryEntry] = []
+        self.history: History | None = None
         self.branches = 1
         self.refs: tuple[tuple[int, int], ...] = ()
         self.is_cleaned = False
@@ -171,7 +189,7 @@ class State:
         other.first_insn = self.first_insn
         other.last_insn = self.last_insn
         other.insn = self.insn
-        other.history = self.history[:]
+        other.history = self.history
         other.branches = self.branches
         other.refs = self.refs
         return other
