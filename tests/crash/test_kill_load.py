@@ -129,6 +129,7 @@ def look(store: ObjectStore, map_id: int) -> int:
     pinned = {entry.path: entry for entry in store.walk()}
     found = pinned["tc/globals/acc"].id if "tc/globals/acc" in pinned else 0
     assert found == map_id or not map_id
+    assert found or not pinned, "a program was pinned without its map"
     if len(pinned) > 8:
         for path in pinned:
             if path != "tc/globals/acc":

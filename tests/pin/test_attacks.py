@@ -242,6 +242,26 @@ def test_default_roots(tmp_path, monkeypatch):
         assert resolve(None, {"XDG_RUNTIME_DIR": useless}) == f"/dev/shm/bpf-{os.geteuid()}"
 
 
+def test_runtime_directory_of_another_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert root_module.resolve_pin_root(None, {"XDG_RUNTIME_DIR": str(tmp_path)}) == "/dev/shm/bpf-12345"
+
+
+def test_root_that_is_a_link_of_another_user(tree, root, monkeypatch):
+    alias = root.parent / "alias"
+    os.symlink(root, alias)
+    ObjectStore(str(alias)).get("x").close()
+    real = os.lstat
+
+    def lstat(path, **options):
+        status = real(path, **options)
+        return os.stat_result((*status[:4], 12345, *status[5:])) if str(path) == str(alias) else status
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    assert errno_of(ObjectStore(str(alias)).get, "x") == "EPERM"
+    assert errno_of(ObjectStore(str(alias)).create, "map", "m", b"", 10) == "EPERM"
+
+
 def test_pins_without_permission(tree, root):
     os.chmod(root / "x", 0)
     assert stat.S_IMODE((root / "x").stat().st_mode) == 0

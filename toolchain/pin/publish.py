@@ -36,6 +36,8 @@ _PLAN_SIZE_MAX = 1 << 24
 
 def publish(root: str, pins: Sequence[tuple[str, str]]) -> None:
     """Pin (anchor, path) pairs, all or none. Raises PinError, RuntimeUnavailable."""
+    if not pins:
+        return
     with _locked(root):
         finish(root)
         places = [names.place_of_new(root, path) for _, path in pins]

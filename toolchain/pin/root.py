@@ -41,15 +41,23 @@ def resolve_pin_root(option: str | None = None, environ: Mapping[str, str] | Non
     if option or environ.get("BPF_PIN_ROOT"):
         return os.path.abspath(option or environ["BPF_PIN_ROOT"])
     runtime_dir = environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime_dir) and os.path.isdir(runtime_dir):
+    if os.path.isabs(runtime_dir) and _is_own_directory(runtime_dir):
         return os.path.join(runtime_dir, "bpf")
     return f"/dev/shm/bpf-{os.geteuid()}"
+
+
+def _is_own_directory(path: str) -> bool:
+    """Whether it is one, and this user's: sudo may leave another's in the environment."""
+    return os.path.isdir(path) and os.stat(path).st_uid == os.geteuid()
 
 
 def check_root(root: str) -> bool:
     """Whether the root exists. Raises RuntimeUnavailable if it exists and must not be used."""
     try:
-        status = os.stat(root)
+        status = os.lstat(root)
+        if stat.S_ISLNK(status.st_mode):  # one that somebody else made in a directory of all would lead us anywhere
+            require_own(status, "link to the pin root", PinPlace(root))
+            status = os.stat(root)
     except FileNotFoundError:
         return False
     except OSError as error:

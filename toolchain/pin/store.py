@@ -111,8 +111,10 @@ class ObjectStore:
             raise
         return stored
 
-    def get(self, path: str, writable: bool = True) -> StoredObject:
+    def get(self, path: str, writable: bool | None = None) -> StoredObject:
         """The object pinned at ``path`` (absolute, or relative to the root). Symbolic links are followed.
+
+        ``writable`` None: if the file system is; True: or not at all.
 
         Raises: PinError: ENOENT; EACCES a directory or a foreign file; EINVAL a copied, cut or damaged object; EPERM
         a dot. RuntimeUnavailable: it belongs to another user, or is to be written on a read-only file system.
@@ -128,8 +130,8 @@ class ObjectStore:
         except OSError as error:
             raise translated(error, "cannot get", where) from error
 
-    def by_id(self, kind: str, id: int, writable: bool = True) -> StoredObject:
-        """The live object of that id. Raises PinError(ENOENT)."""
+    def by_id(self, kind: str, id: int, writable: bool | None = None) -> StoredObject:
+        """The live object of that id. ``writable`` as for get. Raises PinError(ENOENT)."""
         check_root(self.root)
         self._settle()
         where = PinPlace(f"{kind} id {id}")
@@ -176,6 +178,8 @@ class ObjectStore:
         try:
             for stored, path in pins:
                 self._require_ours(stored, PinPlace(path))
+            if len(pins) == 1:
+                return self.pin(*pins[0])
             publish.publish(self.root, [(stored.header.anchor, path) for stored, path in pins])
         except OSError as error:
             raise translated(error, "cannot pin", PinPlace(self.root)) from error
@@ -295,15 +299,22 @@ class ObjectStore:
             os.close(descriptor)
         return header.anchor
 
-    def _open(self, place: str, where: Where, writable: bool, needs_holder: bool = False) -> StoredObject:
+    def _open(self, place: str, where: Where, writable: bool | None, needs_holder: bool = False) -> StoredObject:
         """Open, check and hold an object. ``needs_holder``: an object that only its anchor names is dead (ENOENT)."""
-        descriptor = _open_file(place, writable)
+        try:
+            descriptor = _open_file(place, writable is not False)
+            is_writable = writable is not False
+        except OSError as error:
+            if error.errno != errno.EROFS or writable:
+                raise
+            descriptor = _open_file(place, writable=False)
+            is_writable = False
         try:
             header = read_header(descriptor, where)
         except BaseException:
             os.close(descriptor)
             raise
-        stored = StoredObject(descriptor, header, writable)
+        stored = StoredObject(descriptor, header, is_writable)
         try:
             if needs_holder and os.fstat(descriptor).st_nlink <= 1 and try_lock(descriptor, fcntl.LOCK_EX):
                 raise PinError("no such object", errno.ENOENT, where)

@@ -20,7 +20,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, Final, Self
 
-from toolchain.errors import LoadError, MapError, PinError, PinPlace, Unsupported
+from toolchain.errors import LoadError, MapError, PinError, PinPlace, RuntimeUnavailable, Unsupported
 from toolchain.isa.map_types import PERCPU_TYPES, MapFlag, MapType, UpdateFlag
 from toolchain.pin.header import ObjectHeader
 from toolchain.pin.store import ObjectStore
@@ -61,10 +61,15 @@ class Map(MutableMapping[bytes, bytes]):
 
     @property
     def pointer(self) -> Any:
-        """The C core's ``struct vm_map *``; valid until close. Raises ValueError after it."""
-        if self._pointer is None:
-            raise ValueError("map is closed")
-        return self._pointer
+        """The C core's ``struct vm_map *``, for programs; valid until close.
+
+        Raises: ValueError after close; RuntimeUnavailable (EROFS) where the file is open for reading only: a program would
+        write to it.
+        """
+        pointer = self._live()
+        if not self.stored.is_writable:
+            raise self._read_only("run a program on it")
+        return pointer
 
     def fileno(self) -> int:
         """The object's fd."""
@@ -80,13 +85,13 @@ class Map(MutableMapping[bytes, bytes]):
     def info(self) -> MapInfo:
         """What the map says of itself."""
         header = self.stored.header
-        frozen = bool(lib.vm_map_is_frozen(self.pointer))
+        frozen = bool(lib.vm_map_is_frozen(self._live()))
         return MapInfo(self.id, self.spec, frozen, header.uid, header.created_ns, self.stored.btf())
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value, whole as some update wrote it, or None."""
         value = bytearray(self.value_size)
-        status = lib.vm_map_read(self.pointer, self._key(key), ffi.from_buffer(value))
+        status = lib.vm_map_read(self._live(), self._key(key), ffi.from_buffer(value))
         if status == -errno.ENOENT:
             return None
         self._require(status, "lookup")
@@ -105,7 +110,7 @@ class Map(MutableMapping[bytes, bytes]):
         if isinstance(key, bytes):
             if value is None:
                 raise TypeError("update of one element needs a value")
-            status = lib.vm_map_write(self.pointer, self._key(key), self._value(value), flags)
+            status = lib.vm_map_write(self._live(), self._key(key), self._value(value), flags)
             self._require(status, "update")
             return
         pairs = iter(key.items() if isinstance(key, Mapping) else key)
@@ -125,20 +130,20 @@ class Map(MutableMapping[bytes, bytes]):
             raise self._error(f"batch: {len(keys)} bytes of keys, {len(values)} of values ({wanted})", errno.EINVAL)
         done = ffi.new("uint64_t *")
         status = lib.vm_map_write_batch(
-            self.pointer, ffi.from_buffer(keys), ffi.from_buffer(values), count, flags, done
+            self._live(), ffi.from_buffer(keys), ffi.from_buffer(values), count, flags, done
         )
         self._require(status, f"update {done[0] + 1} of {count}")
         return count
 
     def delete(self, key: bytes) -> None:
         """Remove an element. Raises MapError: ENOENT; EINVAL in an array."""
-        self._require(lib.vm_map_erase(self.pointer, self._key(key)), "delete")
+        self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete")
 
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key`` (None: the first); None at the end."""
         after = bytearray(self.key_size)
         before = ffi.NULL if key is None else self._key(key)
-        status = lib.vm_map_next_key(self.pointer, before, ffi.from_buffer(after))
+        status = lib.vm_map_next_key(self._live(), before, ffi.from_buffer(after))
         if status == -errno.ENOENT:
             return None
         self._require(status, "next_key")
@@ -151,7 +156,7 @@ class Map(MutableMapping[bytes, bytes]):
         keys, values = bytearray(capacity * key_size), bytearray(capacity * value_size)
         cursor = ffi.new("uint64_t *")
         while True:
-            count = lib.vm_map_dump(self.pointer, cursor, ffi.from_buffer(keys), ffi.from_buffer(values), capacity)
+            count = lib.vm_map_dump(self._live(), cursor, ffi.from_buffer(keys), ffi.from_buffer(values), capacity)
             self._require(min(count, 0), "dump")
             if count == 0:
                 return
@@ -162,12 +167,12 @@ class Map(MutableMapping[bytes, bytes]):
 
     def freeze(self) -> None:
         """Refuse writes of user space from now on. Raises MapError(EPERM) the second time."""
-        self._require(lib.vm_map_freeze(self.pointer), "freeze")
+        self._require(lib.vm_map_freeze(self._live()), "freeze")
 
     def check(self) -> str:
         """'' if every chain, list, counter and lock is sound, else the first fault and how many there are."""
         message = ffi.new("char[]", _MESSAGE_SIZE)
-        faults = lib.vm_map_check(self.pointer, message, _MESSAGE_SIZE)
+        faults = lib.vm_map_check(self._live(), message, _MESSAGE_SIZE)
         return f"{_text(message)} ({faults} faults)" if faults else ""
 
     def __getitem__(self, key: bytes) -> bytes:
@@ -191,7 +196,7 @@ class Map(MutableMapping[bytes, bytes]):
         return (key for key, _ in self.items())
 
     def __len__(self) -> int:
-        count = int(lib.vm_map_count(self.pointer))
+        count = int(lib.vm_map_count(self._live()))
         self._require(min(count, 0), "count")
         return count
 
@@ -207,6 +212,15 @@ class Map(MutableMapping[bytes, bytes]):
     def __repr__(self) -> str:
         return f"<Map id {self.id} {self.spec.name!r} {self.spec.map_type.label}>"
 
+    def _live(self) -> Any:
+        if self._pointer is None:
+            raise ValueError("map is closed")
+        return self._pointer
+
+    def _read_only(self, what: str) -> RuntimeUnavailable:
+        hint = "remount it writable, or choose another tree with --pin-root"
+        return RuntimeUnavailable(f"map {self.spec.name!r}: cannot {what}", errno.EROFS, hint=hint)
+
     def _key(self, key: bytes) -> Any:
         if len(key) != self.key_size:
             raise self._error(f"key of {len(key)} bytes ({self.key_size})", errno.EINVAL)
@@ -218,6 +232,8 @@ class Map(MutableMapping[bytes, bytes]):
         return ffi.from_buffer(value)
 
     def _require(self, status: int, what: str) -> None:
+        if status == -errno.EPERM and not self.stored.is_writable and os.fstatvfs(self.fileno()).f_flag & os.ST_RDONLY:
+            raise self._read_only(what)
         if status != 0:
             raise self._error(what, -status)
 
