@@ -53,9 +53,10 @@ class Verdict:
         """Of a rejection by the verifier."""
         if not isinstance(self.error, Rejected) or self.linked is None:
             return None
-        from toolchain.verifier.explain import explain_log
+        from toolchain.loader.pipeline import bind_unpinned
+        from toolchain.verifier.explain import explain
 
-        return explain_log(self.log, self.program, self.linked.line_info, self.linked.prog_type)
+        return explain(self.error, bind_unpinned(self.linked))
 
 
 def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> int:
