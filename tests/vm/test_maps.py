@@ -126,6 +126,19 @@ def test_every_entry_can_be_used_whatever_the_keys(entries):
             assert len(real) == 0
 
 
+@pytest.mark.parametrize("capacity", [1, 2, 7])
+def test_dump_in_small_steps(capacity):
+    """Also inside a chain: with one bucket for each element, several share one."""
+    with anonymous_map(hash_of(64)) as real:
+        real.update((key_of(number), key_of(number * 2)) for number in range(64))
+        keys, values, cursor = bytearray(8 * capacity), bytearray(8 * capacity), ffi.new("uint64_t *")
+        found = []
+        while count := lib.vm_map_dump(real.pointer, cursor, ffi.from_buffer(keys), ffi.from_buffer(values), capacity):
+            found += [(bytes(keys[at : at + 8]), bytes(values[at : at + 8])) for at in range(0, 8 * count, 8)]
+        assert sorted(found) == sorted(real.items())
+        assert len(found) == 64
+
+
 def test_lru_keeps_the_newest_and_what_is_used():
     with anonymous_map(spec_of(MapType.LRU_HASH, 8, 8, 10)) as real:
         for number in range(10):

@@ -63,8 +63,8 @@ class Map(MutableMapping[bytes, bytes]):
     def pointer(self) -> Any:
         """The C core's ``struct vm_map *``, for programs; valid until close.
 
-        Raises: ValueError after close; RuntimeUnavailable (EROFS) where the file is open for reading only: a program would
-        write to it.
+        Raises: ValueError after close; RuntimeUnavailable (EROFS) where the file is open for reading only, since
+        a program would write to it.
         """
         pointer = self._live()
         if not self.stored.is_writable:
