@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.verifier.walks import Walk, tc_program, walks
@@ -190,3 +192,31 @@ def test_exponentially_many_chains_of_calls() -> None:
     functions = "".join(f"f{n}:\nr0 = 0\nif r0 == 0 goto +60\n" + f"call f{n + 1}\n" * 60 + "exit\n" for n in range(6))
     body = "r0 = 0\nif r0 == 0 goto +60\n" + "call f0\n" * 60 + "r0 = 0\nexit\n" + functions + "f6:\nr0 = 0\nexit"
     assert _verify(tc_program(body)).stats.processed == 4
+
+
+def test_what_an_atomic_fetches_from_the_stack_matters() -> None:
+    body = """
+    call 7
+    r7 = 4096
+    if r0 > 5 goto store
+    r7 = 0
+store:
+    *(u64 *)(r10 - 16) = r7
+    r1 = 0
+    if r0 > 8 goto fetch
+    r2 = 0
+fetch:
+    r7 = 0
+    r7 = atomic_fetch_add((u64 *)(r10 - 16), r7)
+    r1 = r10
+    r1 += -8
+    r1 += r7
+    r2 = 0
+    *(u8 *)(r1 + 0) = r2
+    r0 = 0
+    exit
+    """
+    every_state = dataclasses.replace(tc_program(body), prog_flags=8)
+    with pytest.raises(Rejected) as caught:
+        _verify(every_state)
+    assert caught.value.message == "invalid write to stack R1 off=4088 size=1"
