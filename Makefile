@@ -33,7 +33,7 @@ test-kernel: build ## what asks the live kernel; needs root
 	$(BIN)/python -m pytest -q -m kernel
 
 crash: build ## kill -9 in numbers
-	$(BIN)/python -m pytest -q tests/crash
+	CRASH_FULL=1 $(BIN)/python -m pytest -q tests/crash
 
 check: build ## formatting, lint, strict types, architecture, stale generated files
 	$(BIN)/ruff format --check $(SOURCES)
