@@ -49,6 +49,7 @@ class Comparison:
             code=code,
             maps=MAPS,
             expected_attach_type=generated.attach_type,
+            prog_flags=generated.flags,
             licence="GPL",
         )
         with _own_prog_array(fds) as own:
@@ -96,7 +97,7 @@ def _ask(program: LinkedProgram, fds: list[int]) -> oracle.Verdict:
     code = oracle.with_map_fds(program.code, fds)
     for _ in range(4):
         verdict, fd = oracle.prog_load(
-            program.prog_type, code, program.licence, expected_attach_type=program.expected_attach_type
+            program.prog_type, code, program.licence, program.expected_attach_type, program.prog_flags
         )
         if fd >= 0:
             os.close(fd)

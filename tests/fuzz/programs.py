@@ -42,6 +42,8 @@ EVERY: Types = (
 )
 """All types whose contexts are known, but for sleepable ones."""
 VALUE_SIZE = 48
+STRICT_ALIGNMENT, TEST_STATE_FREQ = 1, 8
+"""BPF_F_* of a load: misaligned accesses are refused; a state is kept at every place where one may be."""
 FUNCTIONS = 3
 """Functions below the main one at most; each may call those further down."""
 MAPS: tuple[MapSpec, ...] = (
@@ -106,11 +108,12 @@ def _callable(prog_type: ProgType, attach_type: int) -> tuple[HelperProto, ...]:
 
 
 class Generated(NamedTuple):
-    """A program and its type; maps are `MAPS`, by index."""
+    """A program and its type; maps are `MAPS`, by index. ``flags`` are BPF_F_* of its load."""
 
     prog_type: ProgType
     insns: tuple[Insn, ...]
     attach_type: int = 0
+    flags: int = 0
 
 
 class _Generator:
@@ -839,4 +842,7 @@ def generate(seed: int, types: Types = NETWORK) -> Generated:
             break
     generator.finish()
     insns = _assemble(generator)
-    return Generated(generator.prog_type, _damaged(rng, insns) if rng.random() < 0.15 else insns, generator.attach_type)
+    if rng.random() < 0.15:
+        insns = _damaged(rng, insns)
+    flags = rng.choice((STRICT_ALIGNMENT, TEST_STATE_FREQ)) if rng.random() < 0.2 else 0
+    return Generated(generator.prog_type, insns, generator.attach_type, flags)
