@@ -185,6 +185,8 @@ def _holds(op: int, is64: bool, a: Scalar, b: Scalar) -> Pair:
 
 def _equal(is64: bool, a: Scalar, b: Scalar) -> Pair:
     """Both lie in the meet of the compared views."""
+    if is64 and not b.mask and b.umin == b.umax and a.contains(b.value):
+        return b, b
     if is64:
         umin, umax = max(a.umin, b.umin), min(a.umax, b.umax)
         smin, smax = max(a.smin, b.smin), min(a.smax, b.smax)
