@@ -40,6 +40,7 @@ class Comparison:
 
     def __init__(self, seed: int, fds: list[int]) -> None:
         self.seed = seed
+        self.errno = 0
         generated = generate(seed, EVERY)
         code = encode(generated.insns)
         self.program = LinkedProgram(
@@ -69,6 +70,7 @@ class Comparison:
         except Unsupported as error:
             return "unsupported", error.message, -1
         except Rejected as error:
+            self.errno = error.errno
             return "reject", error.message, getattr(error.stats, "processed", -1)
         except Exception:
             return "crash", traceback.format_exc(), -1
@@ -81,13 +83,15 @@ class Comparison:
             return f"FALSE {self.ours.upper()}"
         if self.message != self.theirs.message:
             return "other message"
+        if self.errno != self.theirs.errno:
+            return "other errno"
         return f"same {self.ours}" if self.processed == self.theirs.processed else "other work"
 
     def __str__(self) -> str:
         theirs = self.theirs
         lines = [f"{self.kind}: seed {self.seed}, {self.program.prog_type.label}"]
         lines.append(f"  kernel: {theirs.name} {theirs.message} (errno {theirs.errno}, processed {theirs.processed})")
-        lines.append(f"  ours:   {self.ours} {self.message} (processed {self.processed})")
+        lines.append(f"  ours:   {self.ours} {self.message} (errno {self.errno}, processed {self.processed})")
         lines.append("  code:   " + self.program.code.hex())
         return "\n".join(lines)
 
