@@ -28,6 +28,7 @@ from toolchain.verifier.scalar import truncate_to_size
 from toolchain.verifier.state import SPILL, ZERO_BYTE, Frame, State
 
 M64 = (1 << 64) - 1
+M32 = (1 << 32) - 1
 SAVED = range(6, 10)
 Observed = dict[int, list[list[Frame]]]
 
@@ -145,8 +146,9 @@ def _reg_misfit(machine: Machine, reg: Reg, value: int, links: dict[int, int]) -
             return f"is 0x{value:x}, not in {reg.scalar}"
         if reg.id:
             delta = reg.off if reg.id & types.ADD_CONST else 0
-            linked = links.setdefault(reg.id & ~types.ADD_CONST, value - delta & M64)
-            if linked != value - delta & M64:
+            base = value - delta & (M32 if reg.id & types.ADD_CONST32 else M64)
+            linked = links.setdefault(reg.id & ~types.ADD_CONST, base)
+            if linked != base:
                 return f"is 0x{value:x}, not linked value 0x{linked:x} {delta:+d}"
         return ""
     if kind & types.MAYBE_NULL and not value:
