@@ -165,6 +165,10 @@ class Map(MutableMapping[bytes, bytes]):
                 at = index * value_size
                 yield read_keys[index * key_size : (index + 1) * key_size], read_values[at : at + value_size]
 
+    def values(self) -> Iterator[bytes]:  # type: ignore[override]
+        """Every value, as ``items`` reads them: an element that goes meanwhile is no error."""
+        return (value for _, value in self.items())
+
     def freeze(self) -> None:
         """Refuse writes of user space from now on. Raises MapError(EPERM) the second time."""
         self._require(lib.vm_map_freeze(self._live()), "freeze")
