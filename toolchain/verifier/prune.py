@@ -445,32 +445,29 @@ def _numbers_safe(old: Reg, current: Reg, ids: IdMap) -> bool:
 
 
 def _stacks_equal(old: Frame, current: Frame, ids: IdMap, exact: int) -> bool:
-    """Source: stacksafe."""
-    stack, other_stack = old.stack, current.stack
-    if exact == NOT_EXACT:
-        numbers = sorted(stack)
-    else:
-        if old.stack_slots > current.stack_slots:
+    """The order of slots does not matter: ids pair up in any order or in none. Source: stacksafe."""
+    others = current.stack
+    limit = current.stack_slots
+    if exact != NOT_EXACT:
+        if old.stack_slots > limit:
             return False
         for number in range(old.stack_slots):
             if old.slot(number).kinds != current.slot(number).kinds:
                 return False
-        numbers = sorted(stack)
     precise = old.precise_slots
-    limit = current.stack_slots
-    for number in numbers:
-        slot = stack[number]
+    for number, slot in old.stack.items():
         if slot.shape == ANYTHING:
             # Data that may be anything: a privileged program may read anything there.
             continue
         if number >= limit:
             return False
-        other = other_stack.get(number, EMPTY_SLOT)
-        if exact == NOT_EXACT and slot.shape == NUMBER_SLOT >= other.shape and not precise >> number & 1:
-            continue
+        other = others.get(number, EMPTY_SLOT)
         if slot is other and not slot.reg.id and not slot.reg.ref_obj_id:
             continue
-        if not _slot_safe(slot, other, bool(precise >> number & 1), ids, exact):
+        is_precise = bool(precise >> number & 1)
+        if exact == NOT_EXACT and not is_precise and slot.shape == NUMBER_SLOT >= other.shape:
+            continue
+        if not _slot_safe(slot, other, is_precise, ids, exact):
             return False
     return True
 
