@@ -61,7 +61,7 @@ void map_array_redo(struct vm_map *map) {
 void vm_map_settle(struct vm_map *map) {
     if (!map_is_array(map) || __atomic_load_n(&map_journal(map)->seq, __ATOMIC_ACQUIRE) % 2 == 0)
         return;
-    if (map_lock(map, 0) == 0)
+    if (map_try_lock(map, 0) == 0)
         map_unlock(map, 0);
 }
 

@@ -152,6 +152,7 @@ int map_lay_out(struct vm_map *map, uint64_t *data_size);
 /* map_lock.c. lock and unlock pair up; lock mends what a dead holder left. -EPERM: read-only mapping;
  * -ETIMEDOUT: five seconds went by (the kernel's own locks give that too since 6.15). */
 int map_lock(struct vm_map *map, uint32_t group);
+int map_try_lock(struct vm_map *map, uint32_t group); /* -EBUSY: somebody alive has it */
 void map_unlock(struct vm_map *map, uint32_t group);
 int map_lock_all(struct vm_map *map);
 void map_unlock_all(struct vm_map *map);

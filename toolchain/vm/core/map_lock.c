@@ -67,20 +67,25 @@ static int wait_for(pthread_mutex_t *lock) {
     return pthread_mutex_timedlock(lock, &until);
 }
 
-int map_lock(struct vm_map *map, uint32_t group) {
-    pthread_mutex_t *lock = &map_group(map, group)->lock;
-    int status;
-
-    if (!map->is_writable)
-        return -EPERM;
-    status = pthread_mutex_trylock(lock);
-    if (status == EBUSY)
-        status = wait_for(lock);
+/* What taking the lock said, after mending what a dead holder left. */
+static int taken(struct vm_map *map, uint32_t group, int status) {
     if (status == EOWNERDEAD) {
         mend(map, group);
-        status = pthread_mutex_consistent(lock);
+        status = pthread_mutex_consistent(&map_group(map, group)->lock);
     }
     return -status;
+}
+
+int map_try_lock(struct vm_map *map, uint32_t group) {
+    if (!map->is_writable)
+        return -EPERM;
+    return taken(map, group, pthread_mutex_trylock(&map_group(map, group)->lock));
+}
+
+int map_lock(struct vm_map *map, uint32_t group) {
+    int status = map_try_lock(map, group);
+
+    return status == -EBUSY ? taken(map, group, wait_for(&map_group(map, group)->lock)) : status;
 }
 
 void map_unlock(struct vm_map *map, uint32_t group) {
