@@ -409,6 +409,8 @@ def _open_file(place: str, writable: bool) -> int:
 
 def _cannot_create(error: OSError, kind: str, name: str, size: int, where: Where) -> Exception:
     number = error.errno or errno.EIO
+    if not os.path.isdir("/proc/self/fd"):
+        return RuntimeUnavailable("no /proc, which naming a file takes", number, where, "mount it")
     if number in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
         return RuntimeUnavailable(
             "the file system has no files without a name (O_TMPFILE)", number, where,
