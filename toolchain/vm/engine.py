@@ -161,9 +161,7 @@ class Code:
         """
         self._check(ctx, repeat)
         run = self._single
-        if len(data) + _GROWTH > len(self._out):
-            self._out = _new_buffer("uint8_t[]", len(data) + _GROWTH)
-        source = _prepare(run, data, self._out, ctx)
+        source = _prepare(run, data, self._room_for((data,)), ctx)
         status = lib.vm_run_batch(self._machine, self._prog, run, 1, budget)
         if repeat > 1 and not status:
             status = self._again(repeat - 1, budget)
@@ -192,11 +190,10 @@ class Code:
         rest, results = iter(packets), []
         failure: ToolchainError | None = None
         while chunk := tuple(islice(rest, _CHUNK)):
-            runs = ffi.new("struct vm_run[]", len(chunk))
-            held: list[Any] = []
+            runs, out, held = ffi.new("struct vm_run[]", len(chunk)), self._room_for(chunk), []
             for run, data in zip(runs, chunk, strict=True):
-                out = _new_buffer("uint8_t[]", len(data) + _GROWTH)
-                held += (out, _prepare(run, data, out, ctx))
+                held.append(_prepare(run, data, out, ctx))
+                out += len(data) + _GROWTH
             status = lib.vm_run_batch(self._machine, self._prog, runs, len(chunk), budget)
             if status and failure is None:
                 failed = next(index for index, run in enumerate(runs) if run.status)
@@ -209,6 +206,13 @@ class Code:
         if trace:
             results[-1] = replace(results[-1], trace=trace)
         return tuple(results)
+
+    def _room_for(self, packets: Sequence[bytes]) -> Any:
+        """Where these packets go afterwards, one behind the other; the next call uses the same memory."""
+        size = sum(map(len, packets)) + len(packets) * _GROWTH
+        if size > len(self._out):
+            self._out = _new_buffer("uint8_t[]", size)
+        return self._out + 0
 
     def close(self) -> None:
         """No more runs. Twice is once."""
@@ -257,7 +261,7 @@ def _prepare(run: Any, data: bytes, out: Any, ctx: bytes) -> Any:
     """Fill in what goes into a run. Gives what must live until the run is over."""
     source = ffi.from_buffer("const uint8_t[]", data)
     run.data, run.data_size = source, len(data)
-    run.out, run.out_capacity = out, len(out)
+    run.out, run.out_capacity = out, len(data) + _GROWTH
     run.has_ctx = bool(ctx)
     if ctx:
         ffi.memmove(run.ctx, ctx.ljust(CTX_SIZE, b"\0"), CTX_SIZE)
