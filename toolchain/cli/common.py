@@ -35,12 +35,6 @@ class Settings(NamedTuple):
     as_json: bool = False
     verbosity: int = 0
 
-    def require_user_runtime(self) -> None:
-        """For commands that need no runtime's state: refuse one that gives verdicts of its own and is not there."""
-        from toolchain.loader.runtimes import runtime_name
-
-        runtime_name(self.runtime)
-
     def open_runtime(self) -> Runtime:
         """The runtime asked for. Owns: the caller closes it."""
         from toolchain.cli.render import complain

@@ -1,9 +1,12 @@
-"""bpf-load verify: the verdict on every program of some objects. Touches no pin and no runtime's state."""
+"""bpf-load verify: the verdict on every program of some objects. Touches no pin and no runtime's state.
+
+The judge is our verifier, or with ``-r kernel`` the running kernel; ``--both`` asks both and shows where they differ.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,11 +14,20 @@ import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Settings, parse_prog_type, selection_options
-from toolchain.errors import LinkError, ObjectError, Rejected, ToolchainError, Unsupported
+from toolchain.errors import (
+    LinkError,
+    LoadError,
+    ObjectError,
+    Rejected,
+    RuntimeUnavailable,
+    ToolchainError,
+    Unsupported,
+)
+from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.isa.program_types import ProgType
-    from toolchain.spec.objects import ObjectSpec
+    from toolchain.loader.judge import Judge
     from toolchain.spec.stages import LinkedProgram, VerifierStats
     from toolchain.verifier.explain import Explanation
 
@@ -24,18 +36,19 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="OBJ...", nargs=-1, required=True)
 @selection_options
 @click.option("--log-level", type=click.IntRange(0, 4), default=0, help="Show the verifier's log, as the kernel does.")
+@click.option("--both", is_flag=True, help="Ask the kernel too; show the programs on which the verdicts differ.")
 @click.option("--explain", is_flag=True, help="Say of each rejection what was needed, what was known, and what to try.")
 def verify(settings: Settings, paths: tuple[str, ...], **options: Any) -> Action:
     """Verify the programs of each OBJ: all of them, unless some are chosen.
 
     Exit status 3 if a program is rejected, 1 if an object cannot be read or linked, 5 if a program needs something
-    that is not supported, 0 if all are accepted.
+    that is not supported, 0 if all are accepted. With --both 6 if verdicts, messages or processed counts differ.
     """
     return partial(_verify, settings, paths, options)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+@value_type
+class Verdict(Value):
     """What came of one program, or of a whole file where none could be reached."""
 
     file: str
@@ -60,68 +73,90 @@ class Verdict:
 
 
 def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> int:
-    settings.require_user_runtime()
+    from toolchain.loader.judge import open_judge
+    from toolchain.loader.runtimes import runtime_name
+
     prog_type = parse_prog_type(options["prog_type"])
-    verdicts = []
-    for path in paths:
-        for verdict in verdicts_of(path, options["programs"], options["sections"], prog_type, options["log_level"]):
+    names = ("user", "kernel") if options["both"] else (runtime_name(settings.runtime, settings.pin_root),)
+    log_level, explain = options["log_level"], options["explain"]
+    with ExitStack() as stack:
+        judges = [open_judge(name, stack) for name in names]
+        found = (
+            verdicts
+            for path in paths
+            for verdicts in verdicts_of(path, options["programs"], options["sections"], prog_type, judges, log_level)
+        )
+        if options["both"]:
+            from toolchain.cli.verify_both import compare
+
+            return compare(found, settings.as_json, explain)
+        verdicts = []
+        for (verdict,) in found:
             verdicts.append(verdict)
             if not settings.as_json:
-                _show(verdict, options["log_level"] > 0, options["explain"])
+                show(verdict, log_level > 0, explain)
     if settings.as_json:
-        rows = [_row(each, options["log_level"] > 0, options["explain"]) for each in verdicts]
+        rows = [row(each, log_level > 0, explain) for each in verdicts]
         render.write(render.json_text({"schema": "bpf-load.verify/1", "programs": rows}))
-    return max((each.error.exit_status for each in verdicts if each.error), key=_gravity, default=0)
+    return gravest(each.error for each in verdicts)
 
 
-def _gravity(status: int) -> int:
-    """A rejection outweighs a file that cannot be read, and that a feature that is missing."""
-    return (Unsupported.exit_status, ObjectError.exit_status, Rejected.exit_status).index(status)
+def gravest(errors: Iterable[ToolchainError | None]) -> int:
+    """The exit status: a rejection outweighs a file that cannot be read, and that a feature that is missing."""
+    order = (0, Unsupported.exit_status, ObjectError.exit_status, Rejected.exit_status)
+    return max((error.exit_status for error in errors if error is not None), key=order.index, default=0)
 
 
 def verdicts_of(
-    path: str, programs: tuple[str, ...], sections: tuple[str, ...], prog_type: ProgType | None, log_level: int = 0
-) -> Iterator[Verdict]:
-    """The verdict on each selected program of a file, or one on the file."""
-    from toolchain.loader.link import select
+    path: str,
+    programs: tuple[str, ...],
+    sections: tuple[str, ...],
+    prog_type: ProgType | None,
+    judges: Sequence[Judge],
+    log_level: int = 0,
+) -> Iterator[tuple[Verdict, ...]]:
+    """Each judge's verdict on each selected program of a file; one alone where the file or program gets to none."""
+    from toolchain.loader.link import link, select
     from toolchain.loader.objects import read_object
 
     try:
         obj = read_object(path)
         chosen = select(obj, programs, sections)
     except ToolchainError as error:
-        yield Verdict(path, _word(error), "open", error=error)
+        yield (Verdict(path, _word(error), "open", error=error),)
         return
     for each in chosen:
-        yield _judge(path, obj, each.name, each.section, prog_type, log_level)
+        try:
+            linked = link(obj, each.name, prog_type)
+        except ToolchainError as error:
+            stage = "core" if "CO-RE" in error.message else "reloc"
+            yield (Verdict(path, _word(error), stage, each.section, each.name, error=error),)
+        else:
+            yield tuple(_judge(path, linked, judge, log_level) for judge in judges)
 
 
-def _judge(path: str, obj: ObjectSpec, name: str, section: str, prog_type: ProgType | None, log_level: int) -> Verdict:
-    from toolchain.loader.link import link
-    from toolchain.loader.pipeline import bind_unpinned
-    from toolchain.verifier import VerifyOptions
-    from toolchain.verifier import verify as verify_program
-
-    linked: LinkedProgram | None = None
+def _judge(path: str, linked: LinkedProgram, judge: Judge, log_level: int) -> Verdict:
+    section, name, insns = linked.section, linked.name, linked.slot_count
     try:
-        linked = link(obj, name, prog_type)
-        verified = verify_program(bind_unpinned(linked), VerifyOptions(log_level=log_level))
+        judgement = judge(linked, log_level)
+    except Rejected as error:
+        stats = cast("VerifierStats", error.stats)
+        return Verdict(path, "reject", "verifier", section, name, insns, stats, error.log, error, linked)
     except ToolchainError as error:
-        insns = linked.slot_count if linked is not None else 0
-        stats = cast("VerifierStats | None", error.stats) if isinstance(error, Rejected) else None
-        log = error.log if isinstance(error, Rejected) else ""
-        stage = "verifier" if linked is not None else "core" if "CO-RE" in error.message else "reloc"
-        return Verdict(path, _word(error), stage, section, name, insns, stats, log, error, linked)
-    return Verdict(path, "accept", "verifier", section, name, linked.slot_count, verified.stats, verified.log)
+        stage = "map" if isinstance(error, LoadError) else "verifier"
+        return Verdict(path, _word(error), stage, section, name, insns, error=error, linked=linked)
+    return Verdict(path, "accept", "verifier", section, name, insns, judgement.stats, judgement.log)
 
 
 def _word(error: ToolchainError) -> str:
-    """A program whose type nobody named was not judged."""
+    """A program whose type nobody named was not judged, nor one that the judge could not take."""
     is_untyped = isinstance(error, LinkError) and "--type" in error.hint
-    return "unsupported" if isinstance(error, Unsupported) or is_untyped else "reject"
+    is_judged = not isinstance(error, Unsupported | RuntimeUnavailable) and not is_untyped
+    return "reject" if is_judged else "unsupported"
 
 
-def _show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
+def show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
+    """A verdict as text: the error or the log, and one line."""
     explanation = verdict.explanation() if with_explanation else None
     if explanation is not None:
         render.complain(render.printable_lines(f"{verdict.file}: error: {explanation.as_text()}"))
@@ -136,25 +171,26 @@ def _show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
         render.write(render.printable(f"{verdict.verdict:<11} {place}: {verdict.insns} insns{work}"))
 
 
-def _row(verdict: Verdict, with_log: bool, with_explanation: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"file": verdict.file}
+def row(verdict: Verdict, with_log: bool, with_explanation: bool) -> dict[str, Any]:
+    """A verdict as an entry of the JSON document."""
+    keys: dict[str, Any] = {"file": verdict.file}
     if verdict.program:
-        row |= {"section": verdict.section, "program": verdict.program}
-    row |= {"verdict": verdict.verdict, "stage": verdict.stage, "message": "", "insn": None, "insns": verdict.insns}
-    row["processed"] = verdict.stats.processed if verdict.stats else 0
-    row["usec"] = verdict.stats.usec if verdict.stats else 0
+        keys |= {"section": verdict.section, "program": verdict.program}
+    keys |= {"verdict": verdict.verdict, "stage": verdict.stage, "message": "", "insn": None, "insns": verdict.insns}
+    keys["processed"] = verdict.stats.processed if verdict.stats else 0
+    keys["usec"] = verdict.stats.usec if verdict.stats else 0
     error = verdict.error
     if error is not None:
-        row["message"] = error.message
-        row["code"] = error.code
-        row["hint"] = error.hint
-        row["where"] = error.where.as_json() if error.where else None
-        row["insn"] = getattr(error.where, "slot", None)
+        keys["message"] = error.message
+        keys["code"] = error.code
+        keys["hint"] = error.hint
+        keys["where"] = error.where.as_json() if error.where else None
+        keys["insn"] = getattr(error.where, "slot", None)
         if isinstance(error, Rejected):
-            row["rule"] = error.rule
+            keys["rule"] = error.rule
     explanation = verdict.explanation() if with_explanation else None
     if explanation is not None:
-        row["explanation"] = explanation.as_json()
+        keys["explanation"] = explanation.as_json()
     if with_log:
-        row["log"] = verdict.log.splitlines()
-    return row
+        keys["log"] = verdict.log.splitlines()
+    return keys

@@ -52,7 +52,7 @@ class KernelRuntime:
 
     def __init__(self, pin_root: str = "") -> None:
         """``pin_root`` '': $BPF_PIN_ROOT, else the bpffs that tc would use."""
-        self.pin_root = pin_root or os.environ.get("BPF_PIN_ROOT", "") or bpffs.find_root()
+        self.pin_root = _resolved(pin_root)
         self._has_bpffs = False
         self._types = TypeSections()
         self._token = -1
@@ -165,8 +165,9 @@ class KernelRuntime:
         return self._ids("link")
 
     def pins(self, below: str = "") -> Iterator[PinEntry]:
-        """Every pin in a directory and below it. What cannot be got is left out."""
-        self._full(below)
+        """Every pin in a directory and below it, none where there is no bpffs. What cannot be got is left out."""
+        if below:
+            self._full(below)
         for path in bpffs.walk(self.pin_root, below):
             with contextlib.suppress(ToolchainError), self.get(path) as handle:
                 yield PinEntry(path, handle.kind, handle.id)
@@ -236,13 +237,19 @@ class KernelRuntime:
         return self._token
 
 
-def is_permitted() -> bool:
-    """This process may create maps in the kernel: what ``-r auto`` asks."""
+def is_usable(pin_root: str = "") -> bool:
+    """This process may create maps in the kernel and there is a bpffs for pins: what ``-r auto`` asks."""
+    if not bpffs.mount_point_of(_resolved(pin_root)):
+        return False
     try:
         os.close(calls.map_create(int(MapType.ARRAY), 4, 4, 1))
     except BpfCallError:
         return False
     return True
+
+
+def _resolved(pin_root: str) -> str:
+    return pin_root or os.environ.get("BPF_PIN_ROOT", "") or bpffs.find_root()
 
 
 def _make_token(path: str) -> int:

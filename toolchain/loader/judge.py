@@ -1,17 +1,21 @@
-"""judge: the kernel's verdict on a linked program, without leaving anything behind.
+"""judge: a verdict on a linked program, our verifier's or the kernel's, without leaving anything behind.
 
-    bind as if nothing were pinned | create the maps, filled and frozen | load, keep the figures and the log | close all
+    user     bind as if nothing were pinned | verify
+    kernel   bind as if nothing were pinned | create the maps, filled and frozen | load | close all
 
-Programs of one object share no map here: each is judged by itself, as ``verify`` of the user runtime does.
+Each program is judged by itself; programs of one object share no map here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolchain.loader.pipeline import bind_unpinned, create_map
+from toolchain.isa.map_types import FD_VALUE_TYPES, MAP_IN_MAP_TYPES, MapType
+from toolchain.loader.pipeline import bind_unpinned, create_map, this_machine
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, LinkedProgram, MapBinding, VerifierStats
 
@@ -20,10 +24,36 @@ if TYPE_CHECKING:
 
 
 class Judgement(NamedTuple):
-    """What the kernel says of a program that it accepts. ``log`` is '' unless a level asked for it."""
+    """What is said of a program that is accepted. ``log`` is '' unless a level asked for it."""
 
     stats: VerifierStats
     log: str
+
+
+Judge = Callable[[LinkedProgram, int], Judgement]
+"""Takes a program and a log level."""
+
+
+def open_judge(runtime: str, stack: ExitStack) -> Judge:
+    """The judge of the runtime of that name, 'user' or 'kernel'; what it holds is released with ``stack``.
+
+    Raises: RuntimeUnavailable where the kernel runtime is not built.
+    """
+    if runtime == "user":
+        return judge_by_verifier
+    from toolchain.loader.runtimes import open_kernel
+
+    kernel = open_kernel()
+    stack.callback(kernel.close)
+    return partial(judge, kernel)
+
+
+def judge_by_verifier(program: LinkedProgram, log_level: int = 0) -> Judgement:
+    """Our verifier's verdict on a program. Raises Rejected, Unsupported."""
+    from toolchain.verifier import VerifyOptions, verify
+
+    verified = verify(bind_unpinned(program), VerifyOptions(log_level=log_level))
+    return Judgement(verified.stats, verified.log)
 
 
 def judge(runtime: KernelRuntime, program: LinkedProgram, log_level: int = 0) -> Judgement:
@@ -32,12 +62,36 @@ def judge(runtime: KernelRuntime, program: LinkedProgram, log_level: int = 0) ->
     Raises: Rejected with the kernel's reason, Unsupported, LoadError (a map cannot be made), RuntimeUnavailable.
     """
     bound = bind_unpinned(program)
-    bindings = tuple(MapBinding(_without_values(each.spec)) for each in bound.bindings)
+    bindings = tuple(MapBinding(_completed(each.spec)) for each in bound.bindings)
     with ExitStack() as stack:
         maps = [stack.enter_context(create_map(runtime, program.btf, each.spec)) for each in bindings]
         return Judgement(*runtime.judge(BoundProgram(program, bindings), maps, log_level))
 
 
-def _without_values(spec: MapSpec) -> MapSpec:
-    """What stands in the slots of a map of fds changes no verdict."""
-    return replace(spec, values=()) if spec.values else spec
+_NEEDS_NO_SIZE = frozenset(
+    {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE, MapType.STRUCT_OPS}
+    | {MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE}
+)
+
+
+_RINGS = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
+_ANY_INNER = MapSpec("inner", MapType.ARRAY, 4, 4, 1)
+
+
+def _completed(spec: MapSpec) -> MapSpec:
+    """``spec`` as a map that can be made, where it leaves to its user space what changes no verdict.
+
+    That is how many elements it has, what stands in the slots of a map of fds, that its fds have 4 bytes, and that a
+    ring has neither keys nor values.
+    """
+    if spec.values:
+        spec = replace(spec, values=())
+    if not spec.max_entries and spec.map_type not in _NEEDS_NO_SIZE:
+        spec = replace(spec, max_entries=this_machine().page_size if spec.map_type in _RINGS else 1)
+    if spec.map_type in _RINGS:
+        spec = replace(spec, key_size=0, value_size=0, key_type_id=0, value_type_id=0)
+    if spec.map_type in FD_VALUE_TYPES:
+        spec = replace(spec, key_size=spec.key_size or 4, value_size=4, value_type_id=0)
+    if spec.map_type in MAP_IN_MAP_TYPES and spec.inner is None:
+        spec = replace(spec, inner=_ANY_INNER)
+    return spec

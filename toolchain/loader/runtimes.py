@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import os
 from errno import ENOSYS, EPERM
+from typing import TYPE_CHECKING
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, UsageError
 from toolchain.spec.runtime import Runtime
 
+if TYPE_CHECKING:
+    from toolchain.kernel import KernelRuntime
+
 RUNTIMES = ("user", "kernel", "auto")
 
 
-def runtime_name(name: str = "") -> str:
-    """The runtime meant by ``name``: '' = $BPF_RUNTIME, else user; auto = the kernel where this process may load there.
+def runtime_name(name: str = "", pin_root: str = "") -> str:
+    """The runtime meant by ``name``: '' = $BPF_RUNTIME, else user; auto = the kernel where it can be used.
+
+    That is where this process may load programs, and ``pin_root`` or the default place of pins lies in a bpffs.
 
     Raises: UsageError for a name that there is not.
     """
@@ -25,16 +31,16 @@ def runtime_name(name: str = "") -> str:
     if name not in RUNTIMES:
         raise UsageError(f"unknown runtime: {name} ({', '.join(RUNTIMES)})")
     if name == "auto":
-        return "kernel" if _is_kernel_permitted() else "user"
+        return "kernel" if _is_kernel_usable(pin_root) else "user"
     return name
 
 
-def _is_kernel_permitted() -> bool:
+def _is_kernel_usable(pin_root: str) -> bool:
     try:
-        from toolchain.kernel import is_permitted
+        from toolchain.kernel import is_usable
     except ImportError:
         return False
-    return is_permitted()
+    return is_usable(pin_root)
 
 
 def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
@@ -43,27 +49,31 @@ def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
     Owns: the caller closes it.
     Raises: UsageError, and RuntimeUnavailable where it cannot work here.
     """
-    name = runtime_name(name)
-    try:
-        return _open_kernel(pin_root) if name == "kernel" else _open_user(pin_root)
-    except ImportError as error:
-        text = f"the {name} runtime's C core cannot be imported: {error}"
-        raise RuntimeUnavailable(text, ENOSYS, hint="build it: run make, or install the package again") from error
-
-
-def _open_user(pin_root: str) -> Runtime:
+    if runtime_name(name, pin_root) == "kernel":
+        return open_kernel(pin_root)
     from toolchain.pin.root import check_root
-    from toolchain.vm import UserRuntime
 
+    try:
+        from toolchain.vm import UserRuntime
+    except ImportError as error:
+        raise _not_built("user", error) from error
     runtime = UserRuntime(pin_root)
     check_root(runtime.pin_root)
     return runtime
 
 
-def _open_kernel(pin_root: str) -> Runtime:
-    from toolchain.kernel import KernelRuntime
-
+def open_kernel(pin_root: str = "") -> KernelRuntime:
+    """The kernel runtime. Owns: the caller closes it. Raises RuntimeUnavailable where it is not built."""
+    try:
+        from toolchain.kernel import KernelRuntime
+    except ImportError as error:
+        raise _not_built("kernel", error) from error
     return KernelRuntime(pin_root)
+
+
+def _not_built(name: str, error: ImportError) -> RuntimeUnavailable:
+    text = f"the {name} runtime's C core cannot be imported: {error}"
+    return RuntimeUnavailable(text, ENOSYS, hint="build it: run make, or install the package again")
 
 
 def relative_pin(pin_root: str, path: str) -> str:
