@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "errors": 0,
+    "values": 0,
     "isa": 1,
     "spec": 2,
     "btf": 2,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from toolchain.errors import UsageError
+from toolchain.values import Value, value_type
 
 CPU_VERSIONS = ("v1", "v2", "v3", "v4")
 DIALECTS = ("auto", "pseudoc", "normal")
 
 
-@dataclass(frozen=True, slots=True)
-class AsmOptions:
+@value_type
+class AsmOptions(Value):
     """How to read text and what to make of it.
 
     ``cpu`` is v1..v4, '' for every instruction known; v4 includes what came after it. ``dialect`` is auto (line by

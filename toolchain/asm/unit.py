@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from toolchain.asm.faults import Fault
 from toolchain.asm.shapes import Shapes, Statement
 from toolchain.errors import AsmError, Span
+from toolchain.values import Value, value_type
 
 
 class Origin(NamedTuple):
@@ -20,12 +20,14 @@ class Origin(NamedTuple):
     role: str = ""
 
 
+MAX_SHOWN = 2000
+"""Characters of a line that an error shows; a longer one is left out."""
 MAX_CHAIN = 8
 """Origins shown of a chain of macros and includes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+@value_type
+class Unit(Value):
     """What ``parse`` makes of a text.
 
     ``lines`` are what is assembled, after macros and includes; ``statements`` has each different line once.
@@ -67,6 +69,8 @@ def place_fault(
 ) -> AsmError:
     """An error at the columns of ``line``; the chain of macros and includes becomes notes."""
     text = origin.text if origin.text == line or not origin.parent else line
+    if len(text) > MAX_SHOWN:
+        text = ""
     span = Span(origin.path, origin.line, start + 1, end + 1, text)
     chain: list[tuple[Span | None, str]] = []
     each = origin

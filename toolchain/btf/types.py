@@ -25,16 +25,18 @@ another by its *id*, its place in that list; id 0 is void and stands in no file.
     18    TypeTag     type
     19    Enum64      size           vlen Enumerator: name, low word, high word
 
-Every class holds exactly what the file does, so encoding a decoded type gives the same type again.
+Every class is a value (toolchain.values) that holds exactly what the file does, so encoding a decoded type gives the
+same type again.
 
 Source: Linux 6.12, Documentation/bpf/btf.rst and include/uapi/linux/btf.h.
 """
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
+from typing import ClassVar, TypeAlias
+
+from toolchain.values import Value, value_type
 
 MAGIC = 0xEB9F
 HEADER_SIZE = 24
@@ -78,49 +80,15 @@ INT_SIGNED, INT_CHAR, INT_BOOL = 1, 2, 4
 """Bits of Int.encoding."""
 
 
-class _Value:
-    """What all types share: equal when of one class and equal in every field."""
-
-    __slots__: ClassVar[tuple[str, ...]] = ()
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    kind: ClassVar[Kind]
-
-    def _fields(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in self.__slots__])
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._fields() == other._fields()
-
-    def __hash__(self) -> int:
-        return hash((type(self).__name__, self._fields()))
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"{type(self).__name__}({fields})"
-
-
-_C = TypeVar("_C", bound=type)
-
-
-@dataclass_transform(frozen_default=True)
-def _value(cls: _C) -> _C:
-    """A dataclass with slots whose fields nobody assigns to: frozen for the type checker, not at run time.
-
-    ``dataclass(frozen=True)`` and its own comparison cost 0.6 ms a class to import and 0.6 us more to make a value;
-    there are 24 classes, and an object holds thousands of values. This way it is 0.1 ms and a plain assignment.
-    """
-    return dataclass(slots=True, eq=False, repr=False)(cls)  # type: ignore[return-value]
-
-
-@_value
-class Void(_Value):
+@value_type
+class Void(Value):
     """Type 0; in no file."""
 
     kind: ClassVar[Kind] = Kind.VOID
 
 
-@_value
-class Int(_Value):
+@value_type
+class Int(Value):
     """An integer of ``size`` bytes, of which ``bits`` from ``bit_offset`` on count; ``encoding`` ors INT_* bits."""
 
     name: str
@@ -145,16 +113,16 @@ class Int(_Value):
         return bool(self.encoding & INT_BOOL)
 
 
-@_value
-class Ptr(_Value):
+@value_type
+class Ptr(Value):
     """A pointer; 8 bytes."""
 
     type_id: int
     kind: ClassVar[Kind] = Kind.PTR
 
 
-@_value
-class Array(_Value):
+@value_type
+class Array(Value):
     """``count`` elements of ``type_id``."""
 
     type_id: int
@@ -163,8 +131,8 @@ class Array(_Value):
     kind: ClassVar[Kind] = Kind.ARRAY
 
 
-@_value
-class Member(_Value):
+@value_type
+class Member(Value):
     """A field of a struct or union. ``bitfield_size`` is 0 for a plain field, else its width in bits.
 
     Units: ``bit_offset`` in bits from the struct's start.
@@ -176,8 +144,8 @@ class Member(_Value):
     bitfield_size: int = 0
 
 
-@_value
-class Struct(_Value):
+@value_type
+class Struct(Value):
     """A struct of ``size`` bytes. ``kind_flag`` says that its members carry bit-field sizes."""
 
     name: str
@@ -187,8 +155,8 @@ class Struct(_Value):
     kind: ClassVar[Kind] = Kind.STRUCT
 
 
-@_value
-class Union(_Value):
+@value_type
+class Union(Value):
     """A union of ``size`` bytes."""
 
     name: str
@@ -198,16 +166,16 @@ class Union(_Value):
     kind: ClassVar[Kind] = Kind.UNION
 
 
-@_value
-class Enumerator(_Value):
+@value_type
+class Enumerator(Value):
     """A name of an enum. ``value`` is signed where the enum is."""
 
     name: str
     value: int
 
 
-@_value
-class Enum(_Value):
+@value_type
+class Enum(Value):
     """An enum whose values fit in 32 bits."""
 
     name: str
@@ -217,8 +185,8 @@ class Enum(_Value):
     kind: ClassVar[Kind] = Kind.ENUM
 
 
-@_value
-class Enum64(_Value):
+@value_type
+class Enum64(Value):
     """An enum with values of 64 bits."""
 
     name: str
@@ -228,8 +196,8 @@ class Enum64(_Value):
     kind: ClassVar[Kind] = Kind.ENUM64
 
 
-@_value
-class Fwd(_Value):
+@value_type
+class Fwd(Value):
     """A struct or union that is declared only."""
 
     name: str
@@ -237,8 +205,8 @@ class Fwd(_Value):
     kind: ClassVar[Kind] = Kind.FWD
 
 
-@_value
-class Typedef(_Value):
+@value_type
+class Typedef(Value):
     """A typedef."""
 
     name: str
@@ -246,32 +214,32 @@ class Typedef(_Value):
     kind: ClassVar[Kind] = Kind.TYPEDEF
 
 
-@_value
-class Volatile(_Value):
+@value_type
+class Volatile(Value):
     """A volatile type."""
 
     type_id: int
     kind: ClassVar[Kind] = Kind.VOLATILE
 
 
-@_value
-class Const(_Value):
+@value_type
+class Const(Value):
     """A const type."""
 
     type_id: int
     kind: ClassVar[Kind] = Kind.CONST
 
 
-@_value
-class Restrict(_Value):
+@value_type
+class Restrict(Value):
     """A restrict pointer."""
 
     type_id: int
     kind: ClassVar[Kind] = Kind.RESTRICT
 
 
-@_value
-class Func(_Value):
+@value_type
+class Func(Value):
     """A function; ``type_id`` is its FuncProto, ``linkage`` a Linkage."""
 
     name: str
@@ -280,16 +248,16 @@ class Func(_Value):
     kind: ClassVar[Kind] = Kind.FUNC
 
 
-@_value
-class Param(_Value):
+@value_type
+class Param(Value):
     """A parameter. A last one of no name and type 0 makes the function variadic."""
 
     name: str
     type_id: int
 
 
-@_value
-class FuncProto(_Value):
+@value_type
+class FuncProto(Value):
     """A prototype; ``type_id`` is what it returns."""
 
     type_id: int
@@ -297,8 +265,8 @@ class FuncProto(_Value):
     kind: ClassVar[Kind] = Kind.FUNC_PROTO
 
 
-@_value
-class Var(_Value):
+@value_type
+class Var(Value):
     """A variable; ``linkage`` is a Linkage."""
 
     name: str
@@ -307,8 +275,8 @@ class Var(_Value):
     kind: ClassVar[Kind] = Kind.VAR
 
 
-@_value
-class VarSecinfo(_Value):
+@value_type
+class VarSecinfo(Value):
     """A variable's place in its section. Units: bytes."""
 
     type_id: int
@@ -316,8 +284,8 @@ class VarSecinfo(_Value):
     size: int
 
 
-@_value
-class Datasec(_Value):
+@value_type
+class Datasec(Value):
     """A section and the variables (or extern functions) in it. ``size`` may be 0: compilers leave it to the loader."""
 
     name: str
@@ -326,8 +294,8 @@ class Datasec(_Value):
     kind: ClassVar[Kind] = Kind.DATASEC
 
 
-@_value
-class Float(_Value):
+@value_type
+class Float(Value):
     """A floating-point number of ``size`` bytes."""
 
     name: str
@@ -335,8 +303,8 @@ class Float(_Value):
     kind: ClassVar[Kind] = Kind.FLOAT
 
 
-@_value
-class DeclTag(_Value):
+@value_type
+class DeclTag(Value):
     """A tag on a declaration, or on its member or parameter ``component_index``. ``kind_flag``: a whole attribute."""
 
     name: str
@@ -346,8 +314,8 @@ class DeclTag(_Value):
     kind: ClassVar[Kind] = Kind.DECL_TAG
 
 
-@_value
-class TypeTag(_Value):
+@value_type
+class TypeTag(Value):
     """A tag on a type. ``kind_flag``: a whole attribute."""
 
     name: str

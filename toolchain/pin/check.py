@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
 from toolchain.pin import ids, reaper
@@ -25,12 +24,13 @@ from toolchain.pin.header import ObjectHeader
 from toolchain.pin.root import PRIVATE, check_root, require_own
 from toolchain.pin.store import ObjectStore, files_below, read_header
 from toolchain.pin.stored import StoredObject
+from toolchain.values import Value, value_type
 
 Inode = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+@value_type
+class Finding(Value):
     """One thing that is not as it should be. ``path`` is relative to the root."""
 
     path: str

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
+
+from toolchain.values import Value, value_type
 
 MAGIC: Final = b"BPFOBJ\x01\x00"
 VERSION: Final = 1
@@ -46,8 +47,8 @@ class BadHeader(Exception):
         self.is_foreign = is_foreign
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectHeader:
+@value_type
+class ObjectHeader(Value):
     """An object file's first page. Units: sizes and offsets in bytes; ``created_ns`` since 1970."""
 
     kind: str

@@ -6,11 +6,12 @@ data sections that become maps, and what a pin or a live map says of itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from toolchain.errors import Where
 from toolchain.isa.map_types import MapFlag, MapType
+from toolchain.values import Value, value_type
 
 MAP_NAME_SIZE = 15
 """Usable bytes of a map or program name in the kernel (BPF_OBJ_NAME_LEN less the terminator)."""
@@ -45,8 +46,8 @@ class Pinning(StrEnum):
     """Classic, any other id: looked up in a pinning file by ``pinning_id``."""
 
 
-@dataclass(frozen=True, slots=True)
-class InitialValue:
+@value_type
+class InitialValue(Value):
     """One slot that the object fills: map-in-map ``.values`` or prog-array entries.
 
     ``key`` is the slot's index; ``symbol`` names the inner map or the program.
@@ -56,8 +57,8 @@ class InitialValue:
     symbol: str
 
 
-@dataclass(frozen=True, slots=True)
-class MapSpec:
+@value_type
+class MapSpec(Value):
     """A map's definition.
 
     Units: key_size and value_size in bytes, max_entries in elements.

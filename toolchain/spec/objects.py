@@ -9,7 +9,7 @@ start of a function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from toolchain.errors import Where
 from toolchain.isa.insn import Insn
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
+from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf, BtfExt
@@ -58,8 +59,8 @@ SHN_ABS = 0xFFF1
 SHN_COMMON = 0xFFF2
 
 
-@dataclass(frozen=True, slots=True)
-class Relocation:
+@value_type
+class Relocation(Value):
     """One entry of a relocation section, in file order.
 
     ``offset``: bytes into the section it patches. ``symbol`` indexes ObjectFile.symbols (the null symbol is left out,
@@ -72,8 +73,8 @@ class Relocation:
     addend: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+@value_type
+class Section(Value):
     """A section other than the ELF bookkeeping ones (symbol table, string tables and relocation sections are not here).
 
     ``index`` is not kept: a section is named by its place in ObjectFile.sections.
@@ -94,8 +95,8 @@ class Section:
             object.__setattr__(self, "size", len(self.data))
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+@value_type
+class Symbol(Value):
     """A symbol. ``section`` indexes ObjectFile.sections, or is one of -1 (undefined), SHN_ABS, SHN_COMMON."""
 
     name: str
@@ -111,8 +112,8 @@ UNDEFINED = -1
 """Symbol.section of an undefined symbol."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFile:
+@value_type
+class ObjectFile(Value):
     """A relocatable ELF file for BPF, as data.
 
     ``symbols`` leaves out the null symbol; locals come first, as ELF wants. ``path`` names the file in errors and does
@@ -144,8 +145,8 @@ class ReferenceKind(StrEnum):
     """A wide load of a .ksyms or .kconfig variable, or of an undefined symbol."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+@value_type
+class Reference(Value):
     """A resolved relocation of one instruction.
 
     ``slot`` counts from the function's start. ``target`` is a map's name (MAP, and DATA: the data section's name), a
@@ -168,8 +169,8 @@ class Linkage(StrEnum):
     WEAK = "weak"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
+@value_type
+class FunctionSpec(Value):
     """A function's instructions and what they refer to, unlinked.
 
     ``offset`` is the byte offset of its first instruction in ``section``. Function names are unique in an ObjectSpec: a
@@ -191,8 +192,8 @@ class FunctionSpec:
         return sum(insn.slot_count for insn in self.insns)
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramSpec:
+@value_type
+class ProgramSpec(Value):
     """An entry point: a function that may be loaded by itself.
 
     ``name`` is the function's; ``section`` is its section's name without a leading '?'. ``prog_type`` is None where
@@ -212,8 +213,8 @@ class ProgramSpec:
     prog_flags: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DataSpec:
+@value_type
+class DataSpec(Value):
     """A data section that programs read or write; becomes a one-element array map.
 
     ``kind`` is the plain section name it behaves as: '.data', '.rodata' or '.bss'.
@@ -226,8 +227,8 @@ class DataSpec:
     references: tuple[Reference, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExternSpec:
+@value_type
+class ExternSpec(Value):
     """An undefined symbol that some instruction uses. ``section`` is .ksyms, .kconfig or '' (plain undefined)."""
 
     name: str
@@ -236,8 +237,8 @@ class ExternSpec:
     type_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectSpec:
+@value_type
+class ObjectSpec(Value):
     """What an object means.
 
     ``path`` names it in errors; ``sha1`` is the hex digest of the file (classic object pins are named by it).

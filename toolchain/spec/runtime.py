@@ -10,15 +10,15 @@ RuntimeUnavailable where the runtime cannot work at all; each with the errno tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
+from toolchain.values import Value, value_type
 
 
-@dataclass(frozen=True, slots=True)
-class MapInfo:
+@value_type
+class MapInfo(Value):
     """What a live map says of itself.
 
     ``spec.name`` is as full as the runtime keeps it, ``btf`` is raw type information. Where the runtime knows:
@@ -35,8 +35,8 @@ class MapInfo:
     memory_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProgInfo:
+@value_type
+class ProgInfo(Value):
     """What a live program says of itself. ``tag`` is 16 hex digits; ``load_time_ns`` is on the boot-time clock.
 
     Where the runtime knows: ``btf_id`` is the id of its type information, ``jited_size`` the bytes of machine code.
@@ -55,8 +55,8 @@ class ProgInfo:
     jited_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+@value_type
+class RunResult(Value):
     """One run of a program. ``retval`` is unsigned 32 bits; ``data_out`` the packet afterwards.
 
     Where the runtime knows: ``trace`` is the text that trace_printk wrote, ``redirect_ifindex`` the target of a
@@ -72,8 +72,8 @@ class RunResult:
     insn_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PinEntry:
+@value_type
+class PinEntry(Value):
     """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'."""
 
     path: str

@@ -17,11 +17,11 @@ lib/bpf_legacy.c (bpf_prog_meta) for tc's default sections.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from toolchain.isa.program_types import AttachType as At
 from toolchain.isa.program_types import ProgType as Pt
+from toolchain.values import Value, value_type
 
 SLEEPABLE = 1 << 4
 """BPF_F_SLEEPABLE of BPF_PROG_LOAD."""
@@ -40,8 +40,8 @@ class SectionRow(NamedTuple):
     prefix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SectionMatch:
+@value_type
+class SectionMatch(Value):
     """What a section's name says. ``prog_type`` is None where it says nothing.
 
     ``attach_target`` is what follows the head and its '/'. ``prog_flags`` are BPF_F_* that loading needs.

@@ -11,20 +11,20 @@ imm = the map's index in ``LinkedProgram.maps``. Each runtime puts its own handl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from toolchain.errors import Where
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
+from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
 
 
-@dataclass(frozen=True, slots=True)
-class LineInfo:
+@value_type
+class LineInfo(Value):
     """The source of the instruction at ``slot`` and those after it until the next LineInfo.
 
     Units: line and column count from 1 (0: unknown). ``text`` is the source line, '' where it is not known.
@@ -37,8 +37,8 @@ class LineInfo:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionInfo:
+@value_type
+class FunctionInfo(Value):
     """A function of the linked code: the entry is the one at slot 0. ``type_id`` is its FUNC in ``btf``, 0 if none."""
 
     slot: int
@@ -47,8 +47,8 @@ class FunctionInfo:
     is_global: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedProgram:
+@value_type
+class LinkedProgram(Value):
     """An entry point with all functions that it reaches, relocated.
 
     ``maps`` are those that the code refers to, in index order, data maps included.
@@ -96,8 +96,8 @@ class BindAction(StrEnum):
     REUSE = "reuse"
 
 
-@dataclass(frozen=True, slots=True)
-class MapBinding:
+@value_type
+class MapBinding(Value):
     """One map of a program against the pin tree.
 
     ``spec`` is what the program will really meet: the declared map, or the pinned one where they may differ.
@@ -111,8 +111,8 @@ class MapBinding:
     map_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BoundProgram:
+@value_type
+class BoundProgram(Value):
     """A linked program and what each of its maps becomes; ``bindings`` are parallel to ``program.maps``."""
 
     program: LinkedProgram
@@ -124,8 +124,8 @@ class BoundProgram:
         return cls(program, tuple(MapBinding(spec) for spec in program.maps))
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierStats:
+@value_type
+class VerifierStats(Value):
     """The work of a verification, in the kernel's own counts."""
 
     processed: int = 0
@@ -137,8 +137,8 @@ class VerifierStats:
     usec: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CtxAccess:
+@value_type
+class CtxAccess(Value):
     """A load or store of the context at a known offset: what a runtime rewrites.
 
     Units: ``offset`` and ``size`` in bytes of the user-visible context (struct __sk_buff, struct xdp_md ...).
@@ -150,8 +150,8 @@ class CtxAccess:
     is_write: bool
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedProgram:
+@value_type
+class VerifiedProgram(Value):
     """A bound program with every path proved safe. Only the verifier makes one.
 
     ``ctx_accesses`` lists each instruction that touches the context, in slot order. ``dead_slots`` were never reached.
