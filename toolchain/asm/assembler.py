@@ -25,6 +25,7 @@ from toolchain.asm.shapes import Statement
 from toolchain.asm.unit import Unit, first_of
 from toolchain.errors import AsmError, Span
 from toolchain.spec.objects import ObjectFile, SymbolBind, SymbolType
+from toolchain.values import Value, value_type
 
 MAX_PASSES = 16
 MAX_FAULTS = 500
@@ -80,8 +81,8 @@ class Row(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
+@value_type
+class Assembled(Value):
     """An object and how it came about. ``warnings`` are errors in form, shown and not raised."""
 
     object_file: ObjectFile

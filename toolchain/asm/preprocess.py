@@ -30,6 +30,8 @@ MAX_EXPANDED = 1_000_000
 """Lines that macros and repetitions may make."""
 MAX_DEPTH = 32
 MAX_FAULTS = 500
+_BINARY_SIZE = 48 << 10
+"""Bytes of an .incbin that become one line."""
 MAX_LINE_SIZE = 100_000
 """Characters of a line that a macro makes."""
 MAX_FILE_SIZE = 64 << 20
@@ -454,8 +456,10 @@ class _Pass:
         count = numbers[1] if len(numbers) > 1 else len(data)
         if skip < 0 or count < 0:
             raise Fault("skip or count below zero")
-        part = base64.b64encode(data[skip : skip + count]).decode()
-        self._emit(_Line(f'.base64 "{part}"', line.origin))
+        part = data[skip : skip + count]
+        for start in range(0, len(part), _BINARY_SIZE):
+            text = base64.b64encode(part[start : start + _BINARY_SIZE]).decode()
+            self._emit(_Line(f'.base64 "{text}"', line.origin))
 
     def _file(self, line: _Line, word: str) -> tuple[str, bytes, list[int]]:
         """The file that a directive names, and the numbers behind its name. Raises Fault."""

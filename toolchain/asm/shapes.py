@@ -153,6 +153,12 @@ def _count(shape: str) -> int:
     return shape.count(NUMBER) + shape.count(NAME) + shape.count(STRING)
 
 
+MAX_LINE_SIZE = 1 << 20
+"""Characters of a line."""
+MAX_TOKENS = 20_000
+"""Words and signs of a statement that wants a parser: its time and memory."""
+_BATCH_SIZE = 1 << 20
+"""Characters of lines that are looked at together: their tokens take some twenty times as much memory."""
 MAX_FAULTS = 500
 """Faulty lines of one text that are parsed for their message; what a run reports is limited likewise."""
 
@@ -187,9 +193,23 @@ class Shapes:
         """
         self._fault_count = 0
         found: dict[str, tuple[Statement, ...] | Fault] = {}
-        unique = list(dict.fromkeys(lines))
-        for start in range(0, len(unique), 20_000):
-            self._batch(unique[start : start + 20_000], found)
+        batch: list[str] = []
+        size = 0
+        unseen = Fault("not looked at, after so many faults")
+        for line in dict.fromkeys(lines):
+            if self._fault_count >= MAX_FAULTS:
+                found[line] = unseen
+            elif len(line) > MAX_LINE_SIZE:
+                self._fault_count += 1
+                found[line] = Fault(f"line is too long: {len(line)} characters ({MAX_LINE_SIZE})", 0, 1)
+            else:
+                batch.append(line)
+                size += len(line)
+            if size > _BATCH_SIZE:
+                self._batch(batch, found)
+                batch, size = [], 0
+        if batch:
+            self._batch(batch, found)
         return found
 
     def _batch(self, lines: list[str], found: dict[str, tuple[Statement, ...] | Fault]) -> None:
@@ -234,6 +254,8 @@ class Shapes:
     def split(self, line: str) -> list[list[Token]]:
         """The statements of a line as tokens with places, comments and outer blanks removed."""
         statements: list[list[Token]] = [[]]
+        if len(line) > MAX_LINE_SIZE:
+            return []
         for match in _TOKEN.finditer(line):
             text = match[0]
             if text == ";":
@@ -277,6 +299,8 @@ class Shapes:
         plan = self.plans.get(exact)
         if plan is not None:
             return plan, ()
+        if len(tokens) > MAX_TOKENS:
+            raise Fault(f"statement is too long: {len(tokens)} words and signs ({MAX_TOKENS})", start, end)
         from toolchain.asm.grammar import plan_statement
 
         spans = {}
