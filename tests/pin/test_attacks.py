@@ -7,6 +7,7 @@ import random
 import shutil
 import socket
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from toolchain.errors import PinError, RuntimeUnavailable, ToolchainError
 from toolchain.pin import ObjectStore
 from toolchain.pin import root as root_module
 from toolchain.pin.check import check
-from toolchain.pin.header import HEADER_SIZE
+from toolchain.pin.header import HEADER_SIZE, decode, encode
 
 
 @pytest.fixture
@@ -130,6 +131,37 @@ def test_mutated_headers(tree, root):
     with open(root / "x", "r+b") as file:
         file.write(page)
     tree.get("x").close()
+
+
+FORGED = {
+    "kind": ("prog", "link"),
+    "id": (0, 2, 99, (1 << 64) - 1),
+    "data_size": (0, 1, 9999, 20000, (1 << 48) - 1),
+    "btf_offset": (0, 1, 4096, (1 << 48) - 1),
+    "btf_size": (0, 1, 16 << 20),
+    "ino": (0, 1, (1 << 64) - 1),
+    "ref_count": (1, (1 << 32) - 1),
+    "uid": (12345,),
+    "name": ("", "../../x", "\n", "x" * 3000),
+    "spec": (b"", bytes(3000)),
+}
+
+
+@pytest.mark.parametrize("field", FORGED)
+def test_forged_headers(tree, root, field):
+    """Headers with a right checksum that lie. A file as large as the lie asks for does not help."""
+    honest = decode((root / "x").read_bytes()[:HEADER_SIZE])
+    for value in FORGED[field]:
+        for size in (None, 1 << 40):
+            if size:
+                os.truncate(root / "x", size)
+            with open(root / "x", "r+b") as file:
+                file.write(encode(replace(honest, **{field: value})))
+            with contextlib.suppress(PinError), tree.get("x") as found:
+                found.btf()
+            check(tree, {})
+            tree.reap()
+        os.truncate(root / "x", honest.file_size)
 
 
 @pytest.mark.parametrize(

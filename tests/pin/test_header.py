@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from toolchain.pin.header import (
     BOOT_ID_OFFSET,
+    BTF_SIZE_MAX,
     HEADER_SIZE,
     KINDS,
     MAGIC,
@@ -29,7 +30,7 @@ HEADERS = st.builds(
     spec=st.binary(max_size=500),
     data_size=SIZE,
     btf_offset=SIZE,
-    btf_size=SIZE,
+    btf_size=st.integers(0, BTF_SIZE_MAX),
     btf_hash=st.binary(min_size=32, max_size=32),
     dev=U64,
     ino=U64,

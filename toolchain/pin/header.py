@@ -39,6 +39,10 @@ TEXT_SIZE_MAX: Final = HEADER_SIZE - _FIXED.size
 """Room for name and spec together."""
 
 
+BTF_SIZE_MAX: Final = 16 << 20
+"""Bytes of type information. Source: include/uapi/linux/btf.h and kernel/bpf/btf.c (BTF_MAX_SIZE), Linux 6.12."""
+
+
 class BadHeader(Exception):
     """The bytes are not a header (``is_foreign``), or a broken one."""
 
@@ -80,6 +84,8 @@ class ObjectHeader(Value):
 def encode(header: ObjectHeader) -> bytes:
     """The page. Raises ValueError if name and spec are too long for it."""
     name = header.name.encode("utf-8", "surrogateescape")
+    if header.btf_size > BTF_SIZE_MAX:
+        raise ValueError(f"too much type information: {header.btf_size} bytes (at most {BTF_SIZE_MAX})")
     if len(name) + len(header.spec) > TEXT_SIZE_MAX:
         raise ValueError(f"name and spec too long: {len(name) + len(header.spec)} bytes (at most {TEXT_SIZE_MAX})")
     fixed = _FIXED.pack(
@@ -106,7 +112,9 @@ def decode(page: bytes) -> ObjectHeader:
         raise BadHeader(f"object version: {version} ({VERSION})")
     if checksum != _checksum(page):
         raise BadHeader("object header damaged: its checksum differs")
-    if kind not in _KIND_OF or name_size + spec_size > TEXT_SIZE_MAX or max(data_size, btf_offset, btf_size) >> 48:
+    if kind not in _KIND_OF or name_size + spec_size > TEXT_SIZE_MAX or max(data_size, btf_offset) >> 48:
+        raise BadHeader("object header damaged: impossible sizes")
+    if btf_size > BTF_SIZE_MAX:
         raise BadHeader("object header damaged: impossible sizes")
     text = page[_FIXED.size :]
     name = text[:name_size].decode("utf-8", "surrogateescape")

@@ -12,6 +12,7 @@ from toolchain.pin.header import HEADER_SIZE, ObjectHeader
 
 DATA_OFFSET = HEADER_SIZE
 """Where an object's data begins in its file."""
+_READ_SIZE = 1 << 20
 
 
 class StoredObject:
@@ -105,7 +106,7 @@ class StoredObject:
     def _read_at(self, offset: int, size: int) -> bytes:
         parts = []
         while size > 0:
-            part = os.pread(self.fileno(), size, offset)
+            part = os.pread(self.fileno(), min(size, _READ_SIZE), offset)
             if not part:
                 raise PinError(f"{self.header.anchor} was cut short", errno.EINVAL)
             parts.append(part)
