@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--pcap", metavar="IN", help="All packets of an Ethernet capture (pcap or pcapng).")
 @click.option("--write-pcap", metavar="OUT", help="Write the packets that pass, as the program left them.")
 @click.option("--repeat", type=click.IntRange(1, 1_000_000_000), default=1, help="Run this often on each packet.")
+@click.option("--both", is_flag=True, help="Run on the kernel too, both with new maps; fail (exit 6) if they differ.")
 @click.option("--expect", metavar="RET", help="Fail (exit 6) unless every run returns this: a number or a verdict.")
 def run(settings: Settings, target: str, **options: Any) -> Action:
     """Run a program on packets and show the return value and what changed.
@@ -56,6 +57,10 @@ def run(settings: Settings, target: str, **options: Any) -> Action:
 
 def _run(settings: Settings, target: str, options: dict[str, Any]) -> int:
     packets = _packets(options)
+    if options["both"]:
+        from toolchain.cli.run_both import run_both
+
+        return run_both(settings, target, options, packets)
     with ExitStack() as stack:
         runtime = settings.open_runtime()
         stack.callback(runtime.close)
