@@ -53,7 +53,7 @@ class Comparison:
             prog_flags=generated.flags,
             licence="GPL",
         )
-        with _own_prog_array(fds) as own:
+        with _own_maps(fds) as own:
             self.theirs = _ask(self.program, own)
         if not self.theirs.accepted and not self.theirs.message:
             self.ours, self.message, self.processed, self.kind = "not asked", "", -1, "no reason given"
@@ -123,10 +123,13 @@ def make_maps() -> list[int]:
     return [_make(spec) for spec in MAPS]
 
 
+_BELONGS_TO_A_TYPE = (MapType.PROG_ARRAY, MapType.DEVMAP)
+
+
 @contextlib.contextmanager
-def _own_prog_array(fds: list[int]) -> Iterator[list[int]]:
-    """``fds`` with a fresh prog array: the first program that uses one decides of which type all others must be."""
-    own = [_make(spec) if spec.map_type == MapType.PROG_ARRAY else fd for spec, fd in zip(MAPS, fds, strict=True)]
+def _own_maps(fds: list[int]) -> Iterator[list[int]]:
+    """``fds`` with fresh maps where the first program that uses one decides of which type all others must be."""
+    own = [_make(spec) if spec.map_type in _BELONGS_TO_A_TYPE else fd for spec, fd in zip(MAPS, fds, strict=True)]
     with oracle.closing(*(set(own) - set(fds))):
         yield own
 

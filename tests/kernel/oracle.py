@@ -180,7 +180,7 @@ def prog_load(
     except OSError as error:
         fd, code_of_error = -1, error.errno or 0
     written = log.value.decode("latin-1") if log else ""
-    found = re.search(r"^processed (\d+) insns", written, re.M)
+    found = re.search(r"processed (\d+) insns \(limit", written)
     message = "" if fd >= 0 else last_line(written)
     return Verdict(fd >= 0, code_of_error, message, written, int(found[1]) if found else -1), fd
 
