@@ -14,6 +14,7 @@ Where maps are pinned, by layout (first row that fits; the command line's ``--ma
     classic id 2                    tc/globals/NAME       as tc        NAME
     classic id 1                    tc/SHA1/NAME          as tc        NAME     SHA1 of the object file
     classic id 0, no pinning        nowhere
+    any other classic id            PLACE/NAME            as tc        NAME     PLACE as a bpf_pinning file says
 
 Names with a dot are pinned with an underscore in its place: bpffs takes no dots (libbpf.c, sanitize_pin_path()).
 
@@ -24,7 +25,7 @@ an object would not match the map that it made itself a minute ago.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,7 @@ from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
 from toolchain.spec.maps import MapSpec, Pinning
 from toolchain.spec.runtime import MapInfo
 from toolchain.spec.stages import BindAction, BoundProgram, LinkedProgram, MapBinding
+from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
@@ -59,8 +61,8 @@ class OnMismatch(StrEnum):
     """Create a new map and let it take the pin's place; who uses the old one keeps it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PinView:
+@value_type
+class PinView(Value):
     """What was pinned when somebody looked. ``others`` are pins that are no maps, path -> kind. Never changed."""
 
     maps: Mapping[str, MapInfo] = field(default_factory=dict)
@@ -79,9 +81,11 @@ def pin_paths(
     layout: PinLayout = PinLayout.TC,
     overrides: Mapping[str, str] | None = None,
     object_sha1: str = "",
+    places: Mapping[int, str] | None = None,
 ) -> dict[str, str]:
     """Map name -> path relative to the pin root, for the maps that are to be pinned.
 
+    ``places``: pinning id -> directory, for classic ids from 3.
     Raises: LinkError for an override of a map that there is not, and for a pinning id without a known place.
     """
     overrides = overrides or {}
@@ -90,15 +94,19 @@ def pin_paths(
         if name not in specs:
             known = ", ".join(sorted(specs)[:20]) or "none"
             raise LinkError(f"no program loaded uses a map of that name: {name} ({known})")
-    paths = {name: overrides.get(name) or _place(spec, layout, object_sha1) for name, spec in specs.items()}
+    paths = {
+        name: overrides.get(name) or _place(spec, layout, object_sha1, places or {}) for name, spec in specs.items()
+    }
     return {name: path for name, path in paths.items() if path}
 
 
-def _place(spec: MapSpec, layout: PinLayout, object_sha1: str) -> str:
+def _place(spec: MapSpec, layout: PinLayout, object_sha1: str, places: Mapping[int, str]) -> str:
     name = (spec.pin_name or spec.name).replace(".", "_")
     match spec.pinning:
         case Pinning.NONE:
             return ""
+        case Pinning.CUSTOM if spec.pinning_id in places:
+            return name if layout is PinLayout.FLAT else f"{places[spec.pinning_id]}/{name}"
         case Pinning.CUSTOM:
             text = f"map {spec.name}: pinning id without a known place: {spec.pinning_id} (0 none, 1 object, 2 global)"
             raise LinkError(text, spec.where, f"say where with --map {spec.name}=PATH")

@@ -4,9 +4,10 @@
     look at pins    reads    a PinView of the paths that the maps ask for
     bind            pure     PinConflict changes nothing
     verify          pure     every program, before anything exists (the kernel judges for itself, at ``load programs``)
-    create maps     unpinned; data maps filled and frozen
-    load programs   handles, still invisible
+    create maps     unpinned; data maps filled and frozen, maps of maps filled
+    load programs   handles, still invisible; then the slots of new prog arrays
     publish         all pins or none; who lost a race starts over at ``look at pins``
+    finish          under the same lock: slots of pinned prog arrays, attaching; a failure takes the pins back
 
 Until ``publish`` everything made lives by its handles alone: a failure, or kill -9, leaves nothing behind.
 """
@@ -16,21 +17,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
-from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, pin_paths
+from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, normalised, pin_paths
 from toolchain.loader.link import link_all
-from toolchain.loader.publish import LostRace, MapPin, get_or_none, publish, require_free
+from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
+from toolchain.loader.slots import fill_map_of_maps, fill_prog_arrays, inner_specs, with_tail_programs
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, Runtime
 from toolchain.spec.stages import BindAction, BoundProgram, LinkedProgram, VerifiedProgram
+from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
@@ -39,12 +43,13 @@ ATTEMPTS = 100
 """Races that one load may lose before it gives up; each lost race means that somebody else's load succeeded."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
+@value_type
+class LoadOptions(Value):
     """What to load of an object, and how.
 
     ``map_paths``: map name -> pin path, before all else. ``pin``: the one program's pin, or a directory when several
     programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made.
+    ``places``: pinning id -> directory, for classic ids from 3.
     """
 
     programs: tuple[str, ...] = ()
@@ -55,6 +60,7 @@ class LoadOptions:
     on_mismatch: OnMismatch = OnMismatch.FAIL
     pin: str = ""
     is_published: bool = True
+    places: Mapping[int, str] = field(default_factory=dict)
 
 
 class LoadedProgram(NamedTuple):
@@ -93,23 +99,29 @@ class Loaded:
         self.close()
 
 
-def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None) -> Loaded:
-    """Load the selected programs of an object.
+Finish = Callable[[ProgHandle, Undo], None]
+"""What is done with the first program once the maps are pinned; says how to take it back."""
+
+
+def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, finish: Finish | None = None) -> Loaded:
+    """Load the selected programs of an object, and those that slots of their prog arrays name.
+
+    ``finish`` is called once, last, while nobody else publishes; if it fails, everything is taken back.
 
     Raises: LinkError, PinConflict, Rejected, Unsupported, LoadError, PinError, RuntimeUnavailable; whichever it is,
     nothing was changed.
     """
     options = options or LoadOptions()
-    linked = link_all(obj, options.programs, options.sections, options.prog_type)
-    paths = pin_paths(
-        (spec for program in linked for spec in program.maps), options.layout, options.map_paths, obj.sha1
-    )
-    pins = program_pins(linked, options.pin) if options.is_published else {}
+    selected = link_all(obj, options.programs, options.sections, options.prog_type)
+    linked = selected if runtime.takes_verified else with_tail_programs(obj, selected, options.prog_type)
+    specs = (spec for program in linked for spec in program.maps)
+    paths = pin_paths(specs, options.layout, options.map_paths, obj.sha1, options.places)
+    pins = program_pins(selected, options.pin) if options.is_published else {}
     for path in pins.values():
         require_free(runtime, path)
     for _ in range(ATTEMPTS):
         with contextlib.suppress(LostRace):
-            return _attempt(runtime, obj.btf, linked, paths, pins, options)
+            return _attempt(runtime, obj, linked, paths, pins, options, finish)
     raise LoadError(f"lost the race for a pin {ATTEMPTS} times", errno.EAGAIN)
 
 
@@ -124,25 +136,40 @@ def program_pins(linked: Sequence[LinkedProgram], pin: str) -> dict[str, str]:
 
 def _attempt(
     runtime: Runtime,
-    btf: Btf | None,
+    obj: ObjectSpec,
     linked: Sequence[LinkedProgram],
     paths: Mapping[str, str],
     pins: Mapping[str, str],
     options: LoadOptions,
+    finish: Finish | None,
 ) -> Loaded:
     with ExitStack() as stack:
         found = {path: handle for path in paths.values() if (handle := _held(stack, get_or_none(runtime, path)))}
         bound = bind(linked, paths, view_of(found), options.on_mismatch, this_machine())
         ready = verify_all(bound) if runtime.takes_verified else bound
-        maps = _make_maps(runtime, btf, bound, found, stack, options.is_published)
+        maps = _make_maps(runtime, obj, bound, found, stack, options.is_published)
         programs = [_load_program(runtime, each, maps, pins, stack) for each in ready]
+        fill_prog_arrays(runtime, [each for each in maps.values() if not each.is_reused], programs, [])
         if options.is_published:
             publish(
                 runtime,
                 [_map_pin(each, found) for each in maps.values() if each.pin],
                 [(each.handle, each.pin) for each in programs if each.pin],
+                partial(_finish, runtime, list(maps.values()), programs, finish),
             )
         return Loaded(programs, list(maps.values()), stack.pop_all())
+
+
+def _finish(
+    runtime: Runtime,
+    maps: Sequence[LoadedMap],
+    programs: Sequence[LoadedProgram],
+    finish: Finish | None,
+    undo: Undo,
+) -> None:
+    fill_prog_arrays(runtime, [each for each in maps if each.is_reused], programs, undo)
+    if finish is not None:
+        finish(programs[0].handle, undo)
 
 
 def view_of(handles: Mapping[str, Handle]) -> PinView:
@@ -213,7 +240,7 @@ def _held(stack: ExitStack, handle: Handle | None) -> Handle | None:
 
 def _make_maps(
     runtime: Runtime,
-    btf: Btf | None,
+    obj: ObjectSpec,
     bound: Sequence[BoundProgram],
     found: Mapping[str, Handle],
     stack: ExitStack,
@@ -228,16 +255,28 @@ def _make_maps(
         if binding.action is BindAction.REUSE:
             handle = cast(MapHandle, found[binding.pin_path])
         else:
-            handle = stack.enter_context(create_map(runtime, btf, spec))
+            handle = stack.enter_context(create_map(runtime, obj.btf, spec))
         is_reused = binding.action is BindAction.REUSE
         pin = binding.pin_path if is_reused or is_published else ""
         maps[spec.name] = LoadedMap(handle, spec, pin, is_reused)
+    for each in [each for each in maps.values() if not each.is_reused]:
+        _fill_map_of_maps(runtime, obj, each, maps, stack)
     return maps
+
+
+def _fill_map_of_maps(
+    runtime: Runtime, obj: ObjectSpec, outer: LoadedMap, maps: Mapping[str, LoadedMap], stack: ExitStack
+) -> None:
+    inner = {name: each.handle for name, each in maps.items()}
+    for spec in inner_specs(obj, outer.spec):
+        if spec.name not in inner:
+            inner[spec.name] = stack.enter_context(create_map(runtime, obj.btf, normalised(spec, this_machine())))
+    fill_map_of_maps(outer.handle, outer.spec, inner)
 
 
 def create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
     """A new map, filled with its initial content and frozen where the spec says so."""
-    if spec.values:
+    if spec.values and runtime.takes_verified:
         raise Unsupported(f"initial values of a {spec.map_type.label} map", spec.where)
     spec, raw = _with_types(runtime, btf, spec)
     handle = runtime.map_create(spec, raw)

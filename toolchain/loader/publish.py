@@ -4,6 +4,7 @@
                       | no program's path is taken                              yes: EEXIST
                       | make the directories, replace what is to be replaced    failure: take it back
                       | the runtime pins all that is new, or nothing
+                      | finish: what must be last (slots of a shared prog array, attaching)
     unlock
 
 The lock (flock on the root directory) keeps other loaders of this kind out, so what is taken back was seen by nobody.
@@ -17,6 +18,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError
@@ -36,12 +38,25 @@ class MapPin(NamedTuple):
     replaced: MapHandle | None = None
 
 
-def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[ProgHandle, str]]) -> None:
-    """Pin everything, or nothing.
+Undo = list[Callable[[], None]]
+"""What takes back, last first, what was done so far."""
 
-    Raises: LostRace, PinError with bpffs' errno, RuntimeUnavailable where the file system is full or read-only.
+
+def publish(
+    runtime: Runtime,
+    maps: Sequence[MapPin],
+    programs: Sequence[tuple[ProgHandle, str]],
+    finish: Callable[[Undo], None] | None = None,
+) -> None:
+    """Pin everything, or nothing. ``finish`` comes last, once, and says how to undo it; if it fails, no pin is left.
+
+    Raises: LostRace, PinError with bpffs' errno, RuntimeUnavailable where the file system is full or read-only, and
+    what ``finish`` raises.
     """
     if not maps and not programs:
+        if finish is not None:
+            with _undone_on_error() as undo:
+                finish(undo)
         return
     replacing = [each for each in maps if each.replaced is not None]
     new: list[tuple[Handle, str]] = [
@@ -55,7 +70,7 @@ def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[P
         for _, path in programs:
             require_free(runtime, path)
         for _, path in new:
-            _make_parents(runtime.pin_root, path, undo)
+            make_parents(runtime.pin_root, path, undo)
         for each in replacing:
             runtime.pin(each.handle, each.path, replacing=True)
             undo.append(lambda each=each: runtime.pin(each.replaced, each.path, replacing=True))  # type: ignore[misc]
@@ -65,6 +80,9 @@ def publish(runtime: Runtime, maps: Sequence[MapPin], programs: Sequence[tuple[P
             if error.errno == errno.EEXIST and any(get_or_none(runtime, path, closing=True) for _, path in new):
                 raise LostRace from error
             raise
+        if finish is not None:
+            undo += [partial(runtime.unpin, path) for _, path in new]
+            finish(undo)
 
 
 def _refuse_same_path(paths: Sequence[str]) -> None:
@@ -105,7 +123,7 @@ def _check_map(runtime: Runtime, pin: MapPin) -> None:
     raise LostRace
 
 
-def _make_parents(pin_root: str, path: str, undo: list[Callable[[], None]]) -> None:
+def make_parents(pin_root: str, path: str, undo: Undo) -> None:
     """Make the directories above ``path``; those made are removed again if publishing fails."""
     parts = path.strip("/").split("/")[:-1]
     if any("." in part for part in parts):
@@ -137,9 +155,9 @@ def _locked(directory: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _undone_on_error() -> Iterator[list[Callable[[], None]]]:
+def _undone_on_error() -> Iterator[Undo]:
     """A list of actions that are run, last first, if the block fails. What is gone already need not be undone."""
-    undo: list[Callable[[], None]] = []
+    undo: Undo = []
     try:
         yield undo
     except BaseException:
