@@ -167,6 +167,13 @@ def test_only_frozen_read_only_data_is_known(flags: int, is_frozen: bool, is_kno
     assert (4 in verified.dead_slots) is is_known
 
 
+def test_helpers_that_only_some_types_may_ask() -> None:
+    code = bytes.fromhex("85000000ad000000") + RETURN_0
+    verify(BoundProgram.unpinned(_program(code, ProgType.KPROBE)))
+    error = _reject(code, prog_type=ProgType.RAW_TRACEPOINT)
+    assert error.message == "func bpf_get_func_ip#173 not supported for program type 17"
+
+
 def test_what_a_pinned_map_holds_is_not_known() -> None:
     code = bytes.fromhex("1861000000000000000000000400000061100000000000001500010007000000") + RETURN_0
     spec = _map_of((5).to_bytes(4, "little") + (7).to_bytes(4, "little"), int(MapFlag.RDONLY_PROG), True)

@@ -22,6 +22,7 @@ from toolchain.isa.helpers import (
     is_map_allowed,
 )
 from toolchain.isa.map_types import MapType
+from toolchain.isa.program_types import ProgType
 from toolchain.verifier import memory, progtypes
 from toolchain.verifier.arguments import check_argument
 from toolchain.verifier.calls import return_from_function
@@ -50,6 +51,7 @@ from toolchain.verifier.scalar import Scalar, sync
 from toolchain.verifier.stack import HelperMeta
 
 MAX_ERRNO = 4095
+ENOTSUPP = 524
 
 _ABSENT_KFUNCS = 2_000_000_000
 """Loaders put numbers from here on where a weak external function was not found."""
@@ -57,6 +59,7 @@ _TAIL_CALL = HELPER_IDS["tail_call"]
 _LOOKUP = HELPER_IDS["map_lookup_elem"]
 _GET_LOCAL_STORAGE = HELPER_IDS["get_local_storage"]
 _GET_SMP_PROCESSOR_ID = HELPER_IDS["get_smp_processor_id"]
+_GET_FUNC_IP = HELPER_IDS["get_func_ip"]
 _SNPRINTF = HELPER_IDS["snprintf"]
 
 
@@ -106,6 +109,9 @@ def call_helper(env: Env, live: StackLiveness, insn: Code) -> None:
         if meta.map.map_type in _SOCK_MAPS and helper in _UPDATES_OR_DELETES:
             env.say("cannot update sockmap in this context")
         env.refuse(f"cannot pass map_type {meta.map.map_type} into func {name}#{helper}")
+    if helper == _GET_FUNC_IP and env.prog_type != ProgType.KPROBE:
+        # Types with a trampoline may ask too, but none of them is judged here. Source: check_get_func_ip.
+        env.refuse(f"func {name}#{helper} not supported for program type {int(env.prog_type)}", ENOTSUPP)
     if helper == _TAIL_CALL:
         _leave_by_tail_call(env, live)
     elif helper in CHANGES_PACKET:
