@@ -104,7 +104,7 @@ def repair_types(scope: Scope, btf: Btf) -> Btf:
     offsets_of: dict[int, dict[str, int]] = {}
     for type_id, section in btf.datasecs():
         number = scope.number_of.get(section.name)
-        if number is None or not section.variables:
+        if number is None:
             continue
         if number not in offsets_of:
             offsets_of[number] = {symbol.name: symbol.value for symbol in reversed(scope.symbols_of[number])}
