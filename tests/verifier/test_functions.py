@@ -10,6 +10,7 @@ from tests.verifier.walks import tc_program
 from toolchain.btf import Btf
 from toolchain.btf.types import BtfType, Func, FuncProto, Fwd, Int, Param, Ptr, Struct, Void
 from toolchain.errors import Rejected, Unsupported
+from toolchain.isa.program_types import ProgType
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LinkedProgram, VerifiedProgram
 from toolchain.verifier import verify
 
@@ -146,6 +147,29 @@ def test_a_tail_call_in_a_function_returns_anything() -> None:
     functions = (FunctionInfo(0, "main", typed.functions[0].type_id), FunctionInfo(9, "f", typed.functions[1].type_id))
     with_types = dataclasses.replace(program, btf=typed.btf, functions=functions)
     assert "unbounded min value" in _reason(with_types)
+
+
+DEEP = """
+    r1 = 0
+    *(u64 *)(r10 - 400) = r1
+    call f
+    r0 = 0
+    exit
+f:
+    r1 = 0
+    *(u64 *)(r10 - 400) = r1
+    r0 = 0
+    exit
+"""
+
+
+def test_stack_of_a_chain_of_calls() -> None:
+    program = tc_program(DEEP)
+    assert _reason(program) == "combined stack size of 2 calls is 800. Too large"
+    # Some types give each larger function a stack of its own.
+    _verify(dataclasses.replace(program, prog_type=ProgType.KPROBE))
+    small = dataclasses.replace(tc_program(DEEP.replace("400", "56")), prog_type=ProgType.KPROBE)
+    _verify(small)
 
 
 def test_arguments_with_tags_are_not_guessed() -> None:

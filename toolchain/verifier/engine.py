@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 
+from toolchain.isa.program_types import ProgType
 from toolchain.spec.stages import FunctionInfo, LineInfo
 from toolchain.verifier import calls, cfg, functions, precheck, progtypes
 from toolchain.verifier.alu import check_alu
@@ -372,15 +373,21 @@ class Engine:
 _GOES_ON, _ENDED, _RETURNED = 0, 1, 2
 
 
+_PRIVATE_STACKS = frozenset({ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT, ProgType.RAW_TRACEPOINT})
+_PRIVATE_STACK_MIN = 64
+
+
 def check_stack_depth(env: Env) -> None:
     """No chain of calls needs more than 512 bytes of stack, or is deeper than 8.
 
     Chains may be exponentially many; what was found good for a function, entered with so much stack used at that
-    depth, is not looked at again. Source: check_max_stack_depth_subprog.
+    depth, is not looked at again. Functions of some program types have private stacks if they need 64 bytes or more:
+    those do not add up. Source: check_max_stack_depth_subprog, bpf_enable_priv_stack (6.13, x86-64).
     """
+    is_private = env.prog_type in _PRIVATE_STACKS and not any(subprog.has_tail_call for subprog in env.subprogs)
     callees = [_callees(env, subprog) for subprog in env.subprogs]
     good: set[tuple[int, int, int]] = set()
-    _check_chain(env, callees, good, 0, 0, 0)
+    _check_chain(env, callees, good, is_private, 0, 0, 0)
 
 
 def _callees(env: Env, subprog: Subprog) -> tuple[int, ...]:
@@ -394,18 +401,26 @@ def _callees(env: Env, subprog: Subprog) -> tuple[int, ...]:
 
 
 def _check_chain(
-    env: Env, callees: list[tuple[int, ...]], good: set[tuple[int, int, int]], number: int, depth: int, frame: int
+    env: Env,
+    callees: list[tuple[int, ...]],
+    good: set[tuple[int, int, int]],
+    is_private: bool,
+    number: int,
+    depth: int,
+    frame: int,
 ) -> None:
     """``depth`` bytes are in use by the ``frame`` functions above."""
     subprog = env.subprogs[number]
     if number and subprog.has_tail_call and depth >= 256:
         env.deny(f"tail_calls are not allowed when call stack of previous frames is {depth} bytes. Too large")
-    depth += (subprog.stack_depth + 15) // 16 * 16
+    size = (subprog.stack_depth + 15) // 16 * 16
+    if not is_private or size < _PRIVATE_STACK_MIN:
+        depth += size
     if depth > MAX_STACK:
         env.deny(f"combined stack size of {frame + 1} calls is {depth}. Too large")
     for callee in callees[number]:
         if frame + 1 >= MAX_FRAMES:
             env.refuse(f"the call stack of {frame + 1} frames is too deep !", errno.E2BIG)
         if (callee, depth, frame) not in good:
-            _check_chain(env, callees, good, callee, depth, frame + 1)
+            _check_chain(env, callees, good, is_private, callee, depth, frame + 1)
             good.add((callee, depth, frame))
