@@ -219,7 +219,7 @@ class Assembler:
             name = bound[1]
             if name == ".":
                 return ("at", self.current.index, self.current.size)
-            if name[0].isdigit() and name[-1] in "fb":
+            if name[:1].isdigit() and name[-1] in "fb":
                 number = int(name[:-1])
                 count = self.local_counts.get(number, 0) + (name[-1] == "f")
                 if count == 0:

@@ -55,11 +55,14 @@ def _count(name: str, arguments: tuple[Any, ...], low: int, high: int) -> None:
 
 def name_of(argument: Any, directive: str = "") -> str:
     """The name that an argument is. Raises Fault."""
+    name = ""
     if isinstance(argument, tuple) and argument[0] == "name":
-        return str(argument[1])
-    if isinstance(argument, tuple) and argument[0] == "str":
-        return str(argument[1].decode("utf-8", "surrogateescape"))
-    raise Fault(f"a name is wanted{' by ' + directive if directive else ''}")
+        name = str(argument[1])
+    elif isinstance(argument, tuple) and argument[0] == "str":
+        name = argument[1].decode("utf-8", "surrogateescape")
+    if not name or "\0" in name:
+        raise Fault(f"a name is wanted{' by ' + directive if directive else ''}")
+    return name
 
 
 def _text_of(argument: Any, directive: str) -> bytes:
@@ -90,17 +93,10 @@ def _section(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
         raise Fault("a mergeable section has an entry size")
     if rest and not (isinstance(rest[0], int) and directive == ".pushsection"):
         raise Fault(f"unexpected operand of {directive}: {len(arguments)} operands")
-    section = state.enter(_section_name(name, directive), kind, flags, entry_size)
+    section = state.enter(name_of(name, directive), kind, flags, entry_size)
     if directive == ".pushsection":
         state.stack.append((state.current, state.previous))
     state.switch(section)
-
-
-def _section_name(argument: Any, directive: str) -> str:
-    name = name_of(argument, directive)
-    if not name or "\0" in name:
-        raise Fault(f"not a section name: {name!r}")
-    return name
 
 
 @_handles(".popsection")

@@ -257,8 +257,8 @@ class _Printer:
 
     def _reloc(self, relocation: Relocation) -> str:
         symbol = self._symbol(relocation)
-        if symbol is None:
-            return f"# relocation {relocation.type} at {relocation.offset} without a symbol left out"
+        if symbol is None or (not symbol.name and symbol.type is not SymbolType.SECTION):
+            return f"# relocation {relocation.type} at {relocation.offset} whose symbol has no name left out"
         name = f".Lsection{symbol.section}" if symbol.type is SymbolType.SECTION else spell(symbol.name)
         return f"\t.reloc\t{relocation.offset}, {relocation.type}, {name}"
 

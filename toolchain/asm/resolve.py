@@ -55,7 +55,9 @@ class _Resolver:
 
     # ---- values
     def lookup(self, name: str) -> expressions.Value:
-        """A symbol's final value."""
+        """A symbol's final value. Raises Fault."""
+        if not name:
+            raise Fault("a name is wanted, not an empty string", token='""')
         label = self.state.labels.get(name)
         if label is not None:
             return Address(label.section, label.offset, name)

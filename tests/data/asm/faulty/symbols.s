@@ -19,6 +19,9 @@ K:					# error: label is a constant already: K
 	r1 = Y				# error: symbol is defined by itself
 kept:	r1 = be16 r2			# error: be16 works in place
 	goto kept
+	.globl ""			# error: a name is wanted by .globl
+	.quad ""			# error: a name is wanted, not an empty string
+	call ""				# error: a name is wanted, not an empty string
 	.data
 other:
 	.quad 0
