@@ -165,7 +165,7 @@ class KernelMap(_FdHandle):
             yield from self._one_by_one()
 
     def freeze(self) -> None:
-        """No more writes from user space. Raises MapError EBUSY the second time."""
+        """No more writes from user space. Raises MapError EPERM the second time."""
         try:
             calls.map_freeze(self.fileno())
         except BpfCallError as error:
