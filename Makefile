@@ -49,14 +49,14 @@ format: build ## put the sources into shape
 sanitize: build ## the C core under ASan and UBSan, by its own driver
 	$(MAKE) --no-print-directory -C tests/sanitize PYTHON=$(abspath $(BIN))/python
 
-fuzz: build ## object reader, assembler and VM, SECONDS_EACH each
+fuzz: build ## every fuzz target, SECONDS_EACH each
 	for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target --seconds $(SECONDS_EACH) || exit 1; done
 
 bench: build ## medians and ratios
 	$(BIN)/python -m bench
 
 bless: build ## rewrite golden files; read the diff
-	BLESS=1 $(BIN)/python -m pytest -q tests/asm
+	BLESS=1 $(BIN)/python -m pytest -q tests/asm tests/verifier/test_explain.py
 
 dist: build ## sdist and wheel, the verifier compiled
 	$(BIN)/pip install --quiet build mypy
