@@ -12,7 +12,6 @@ Source: the GNU as manual, sections 7 ".macro", ".rept", ".irp", ".if", ".includ
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 from pathlib import Path
@@ -456,6 +455,8 @@ class _Pass:
         count = numbers[1] if len(numbers) > 1 else len(data)
         if skip < 0 or count < 0:
             raise Fault("skip or count below zero")
+        import base64
+
         part = data[skip : skip + count]
         for start in range(0, len(part), _BINARY_SIZE):
             text = base64.b64encode(part[start : start + _BINARY_SIZE]).decode()
