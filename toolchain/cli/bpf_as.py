@@ -161,7 +161,8 @@ def _listing(unit: Unit, done: Assembled) -> str:
     sections = done.object_file.sections
     lines = []
     rows = {row.line: row for row in done.rows}
-    for index, text in enumerate(unit.lines):
+    for index in range(len(unit.lines)):
+        text = unit.text(index)
         row = rows.get(index)
         origin = unit.origin(index)
         place = f"{origin.line:6}"
