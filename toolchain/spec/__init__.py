@@ -18,7 +18,20 @@ from toolchain.spec.objects import (
     SymbolBind,
     SymbolType,
 )
-from toolchain.spec.runtime import Handle, MapHandle, MapInfo, PinEntry, ProgHandle, ProgInfo, RunResult, Runtime
+from toolchain.spec.runtime import (
+    Handle,
+    HookInfo,
+    LinkHandle,
+    LinkInfo,
+    MapHandle,
+    MapInfo,
+    Order,
+    PinEntry,
+    ProgHandle,
+    ProgInfo,
+    RunResult,
+    Runtime,
+)
 from toolchain.spec.stages import (
     BindAction,
     BoundProgram,
@@ -40,8 +53,11 @@ __all__ = [
     "FunctionInfo",
     "FunctionSpec",
     "Handle",
+    "HookInfo",
     "InitialValue",
     "LineInfo",
+    "LinkHandle",
+    "LinkInfo",
     "Linkage",
     "LinkedProgram",
     "MapBinding",
@@ -51,6 +67,7 @@ __all__ = [
     "MapStyle",
     "ObjectFile",
     "ObjectSpec",
+    "Order",
     "PinEntry",
     "Pinning",
     "ProgHandle",

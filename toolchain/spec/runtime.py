@@ -73,6 +73,53 @@ class RunResult(Value):
 
 
 @value_type
+class LinkInfo(Value):
+    """What a live link says of itself.
+
+    ``link_type`` in bpftool's words: 'tcx', 'xdp' ... ``hook`` is 'ingress', 'egress', 'xdp', or '' for other types.
+    ``device`` is its name, '' where the runtime does not know it any more. ``is_attached`` is false of a link that was
+    detached (severed) and of one whose device is gone; such a link lives on, and runs nothing.
+    """
+
+    id: int
+    link_type: str
+    prog_id: int
+    device: str = ""
+    hook: str = ""
+    is_attached: bool = True
+    ifindex: int = 0
+    owner_uid: int = 0
+    created_ns: int = 0
+
+
+@value_type
+class HookInfo(Value):
+    """Who is attached to a hook, in the order in which they run. ``link_ids`` are parallel to ``prog_ids`` (0: none).
+
+    ``revision`` is 1 while nothing is attached and one more for each change since; 0 where the hook counts none (xdp).
+    """
+
+    prog_ids: tuple[int, ...] = ()
+    link_ids: tuple[int, ...] = ()
+    revision: int = 1
+
+
+@value_type
+class Order(Value):
+    """A place in a hook's list: beside a program or link by id, or first/last where ``relative_id`` is 0.
+
+    Neither ``is_before`` nor ``is_after`` means last. ``is_link`` says what the id names. ``revision`` is the hook's
+    revision that the caller has seen (0: any).
+    """
+
+    is_before: bool = False
+    is_after: bool = False
+    relative_id: int = 0
+    is_link: bool = False
+    revision: int = 0
+
+
+@value_type
 class PinEntry(Value):
     """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'."""
 
@@ -134,6 +181,27 @@ class ProgHandle(Handle, Protocol):
 
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
         """Run on a packet (and a context, in its user-visible layout); the result is the last run's."""
+
+
+HOOKS = ("ingress", "egress", "xdp")
+"""The hooks of a device that Runtime.attach knows."""
+
+
+class LinkHandle(Handle, Protocol):
+    """A live link: what attaches a program to a hook. It detaches when nobody holds it and nothing pins it."""
+
+    def info(self) -> LinkInfo:
+        """What the link says of itself now."""
+
+    def update(self, program: ProgHandle, expected: ProgHandle | None = None) -> None:
+        """Put another program in its place, in one step.
+
+        Raises: LoadError: EPERM where it does not hold ``expected``, EINVAL another type of program, EEXIST a program
+        that is on this hook already, ENOLINK where it was detached.
+        """
+
+    def detach(self) -> None:
+        """Sever it from its hook, for good; the object lives on. Twice is once."""
 
 
 class Runtime(Protocol):
