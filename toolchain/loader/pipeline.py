@@ -28,9 +28,10 @@ from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, normalised, pin_paths
 from toolchain.loader.link import link_all
+from toolchain.loader.pinning_file import read_places
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
 from toolchain.loader.slots import fill_map_of_maps, fill_prog_arrays, inner_specs, with_tail_programs
-from toolchain.spec.maps import MapSpec
+from toolchain.spec.maps import MapSpec, Pinning
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, Runtime
 from toolchain.spec.stages import BindAction, BoundProgram, LinkedProgram, VerifiedProgram
@@ -49,7 +50,6 @@ class LoadOptions(Value):
 
     ``map_paths``: map name -> pin path, before all else. ``pin``: the one program's pin, or a directory when several
     programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made.
-    ``places``: pinning id -> directory, for classic ids from 3.
     """
 
     programs: tuple[str, ...] = ()
@@ -60,7 +60,6 @@ class LoadOptions(Value):
     on_mismatch: OnMismatch = OnMismatch.FAIL
     pin: str = ""
     is_published: bool = True
-    places: Mapping[int, str] = field(default_factory=dict)
 
 
 class LoadedProgram(NamedTuple):
@@ -114,8 +113,9 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     options = options or LoadOptions()
     selected = link_all(obj, options.programs, options.sections, options.prog_type)
     linked = selected if runtime.takes_verified else with_tail_programs(obj, selected, options.prog_type)
-    specs = (spec for program in linked for spec in program.maps)
-    paths = pin_paths(specs, options.layout, options.map_paths, obj.sha1, options.places)
+    specs = [spec for program in linked for spec in program.maps]
+    places = read_places() if any(each.pinning is Pinning.CUSTOM for each in specs) else {}
+    paths = pin_paths(specs, options.layout, options.map_paths, obj.sha1, places)
     pins = program_pins(selected, options.pin) if options.is_published else {}
     for path in pins.values():
         require_free(runtime, path)
