@@ -18,7 +18,7 @@ from toolchain.errors import errno_name
 from toolchain.kernel.attr import Attr, Command, attr, link_attr
 from toolchain.spec.maps import MAP_NAME_SIZE
 
-TEST_RUN_ROOM = 1 << 12
+TEST_RUN_ROOM = 1 << 16
 """Bytes by which a packet may grow in a test run."""
 TOKEN_FD = 1 << 16
 """BPF_F_TOKEN_FD: the same bit in map, program and type-information flags says that a token is given."""
