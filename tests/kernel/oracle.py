@@ -9,6 +9,7 @@ Source: include/uapi/linux/bpf.h (union bpf_attr), man 2 bpf.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import platform
@@ -159,6 +160,9 @@ def prog_load(
 
     ``log_level`` as in bpf(2): 1 what failed, 2 every instruction, 4 statistics; 0 no log.
     """
+    answer = functools.partial(
+        prog_load, prog_type, code, licence, expected_attach_type, flags, name=name, btf_fd=btf_fd, func_info=func_info
+    )
     held, text = _buffer(code), _buffer(licence.encode() + b"\0")
     functions, lines = _buffer(func_info), _buffer(line_info)
     log = _log_buffer() if log_level else None
@@ -179,6 +183,8 @@ def prog_load(
         fd, code_of_error = bpf(PROG_LOAD, attr), 0
     except OSError as error:
         fd, code_of_error = -1, error.errno or 0
+    if code_of_error == errno.ENOSPC and log_level & 3:  # the log did not fit: the figures alone do
+        return answer(log_level=4, line_info=line_info, attach_btf_id=attach_btf_id, kernel_version=kernel_version)
     written = log.value.decode("latin-1") if log else ""
     found = re.search(r"processed (\d+) insns \(limit", written)
     message = "" if fd >= 0 else last_line(written)
