@@ -35,12 +35,12 @@ class Settings(NamedTuple):
     as_json: bool = False
     verbosity: int = 0
 
-    def open_runtime(self) -> Runtime:
-        """The runtime asked for. Owns: the caller closes it."""
+    def open_runtime(self, mounts: bool = False) -> Runtime:
+        """The runtime asked for; with ``mounts`` its pin root is a bpffs afterwards. Owns: the caller closes it."""
         from toolchain.cli.render import complain
         from toolchain.loader.runtimes import open_runtime
 
-        runtime = open_runtime(self.runtime, self.pin_root)
+        runtime = open_runtime(self.runtime, self.pin_root, mounts)
         if self.verbosity or (self.runtime or os.environ.get("BPF_RUNTIME")) == "auto":
             complain(f"bpf-load: {runtime.name} runtime, pins in {runtime.pin_root}")
         return runtime

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("path", metavar="OBJ")
 @selection_options
 @click.option("--pin", metavar="PATH", default="", help="Pin the program here; with several programs, a directory.")
+@click.option("--mount", is_flag=True, help="Mount a BPF file system on the pin root where there is none (kernel).")
 @binding_options
 def load(settings: Settings, path: str, **options: Any) -> Action:
     """Load the programs of OBJ: all of them, unless some are chosen.
@@ -47,7 +48,7 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
     obj = read_object(path)
     for warning in obj.warnings:
         render.complain(f"{render.printable(path)}: warning: {render.printable(warning)}")
-    runtime = settings.open_runtime()
+    runtime = settings.open_runtime(options["mount"])
     try:
         chosen = load_options(options, prog_type, runtime.pin_root, relative_pin(runtime.pin_root, options["pin"]))
         with explained_by_verify(path), load_object(runtime, obj, chosen) as loaded:

@@ -29,6 +29,8 @@ def map_document(info: MapInfo, pins: list[str] | None = None) -> dict[str, Any]
         "max_entries": spec.max_entries,
         "frozen": int(info.is_frozen),
         "uid": info.owner_uid,
+        **({"bytes_memlock": info.memory_size} if info.memory_size else {}),
+        **({"btf_id": info.btf_id} if info.btf_id else {}),
         **({"pinned": pins} if pins is not None else {}),
     }
 

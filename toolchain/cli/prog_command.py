@@ -71,6 +71,11 @@ def _document(info: ProgInfo, pins: list[str]) -> dict[str, Any]:
         "gpl_compatible": info.gpl_compatible,
         "uid": info.owner_uid,
         "insns": info.slot_count,
+        "bytes_xlated": 8 * info.slot_count,
+        "jited": info.jited_size > 0,
+        **({"bytes_jited": info.jited_size} if info.jited_size else {}),
+        **({"bytes_memlock": info.memory_size} if info.memory_size else {}),
+        **({"btf_id": info.btf_id} if info.btf_id else {}),
         "map_ids": list(info.map_ids),
         "pinned": pins,
     }

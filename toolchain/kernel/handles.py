@@ -105,7 +105,7 @@ class KernelMap(_FdHandle):
         """What the kernel says of it now."""
         live = self._info
         btf = info.btf_bytes(live.btf_id) if live.btf_id else b""
-        details = info.map_details(self.fileno())
+        details = info.details(self.fileno())
         spec = MapSpec(
             self._name or info.full_map_name(live.name, btf),
             info.map_type_of(live.map_type),
@@ -253,6 +253,7 @@ class KernelProgram(_FdHandle):
             live.load_time_ns,
             btf_id=live.btf_id,
             jited_size=live.jited_size,
+            memory_size=info.details(self.fileno()).memory_size,
         )
 
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:

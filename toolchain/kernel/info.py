@@ -110,8 +110,8 @@ class KernelLinkInfo(NamedTuple):
     attach_type: int
 
 
-class MapDetails(NamedTuple):
-    """What only /proc tells of a map. Units: memory_size in bytes."""
+class Details(NamedTuple):
+    """What only /proc tells of an object. Units: memory_size in bytes."""
 
     is_frozen: bool
     memory_size: int
@@ -170,15 +170,15 @@ def map_info(fd: int) -> KernelMapInfo:
     )
 
 
-def map_details(fd: int) -> MapDetails:
-    """What only /proc tells of a map."""
+def details(fd: int) -> Details:
+    """What only /proc tells of a map or program."""
     found: dict[str, str] = {}
     with open(f"/proc/self/fdinfo/{fd}") as lines:
         for line in lines:
             name, _, value = line.partition(":")
             found[name] = value.strip()
     memory = found.get("memlock", "")
-    return MapDetails(found.get("frozen") == "1", int(memory) if memory.isdecimal() else 0)
+    return Details(found.get("frozen") == "1", int(memory) if memory.isdecimal() else 0)
 
 
 def map_type_of(number: int) -> MapType:

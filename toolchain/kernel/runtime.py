@@ -57,6 +57,10 @@ class KernelRuntime:
         self._types = TypeSections()
         self._token = -1
 
+    def mount(self) -> None:
+        """Mount a bpffs on the pin root unless it lies in one. Raises RuntimeUnavailable."""
+        bpffs.mount(self.pin_root)
+
     def map_create(self, spec: MapSpec, btf: bytes = b"") -> KernelMap:
         """A new, empty map without a pin. ``btf``: the object's type information, in which ``spec``'s type ids count.
 

@@ -43,14 +43,20 @@ def _is_kernel_usable(pin_root: str) -> bool:
     return is_usable(pin_root)
 
 
-def open_runtime(name: str = "", pin_root: str = "") -> Runtime:
+def open_runtime(name: str = "", pin_root: str = "", mounts: bool = False) -> Runtime:
     """The runtime meant by ``name`` (see ``runtime_name``), its pins in ``pin_root`` or the default place.
 
+    ``mounts``: the kernel's pin root becomes a BPF file system if it lies in none.
     Owns: the caller closes it.
     Raises: UsageError, and RuntimeUnavailable where it cannot work here.
     """
     if runtime_name(name, pin_root) == "kernel":
-        return open_kernel(pin_root)
+        kernel = open_kernel(pin_root)
+        if mounts:
+            kernel.mount()
+        return kernel
+    if mounts:
+        raise UsageError("--mount is for the kernel runtime: -r kernel")
     from toolchain.pin.root import check_root
 
     try:

@@ -39,7 +39,8 @@ class MapInfo(Value):
 class ProgInfo(Value):
     """What a live program says of itself. ``tag`` is 16 hex digits; ``load_time_ns`` is on the boot-time clock.
 
-    Where the runtime knows: ``btf_id`` is the id of its type information, ``jited_size`` the bytes of machine code.
+    Where the runtime knows: ``btf_id`` is the id of its type information, ``jited_size`` the bytes of machine code,
+    ``memory_size`` those that the program takes.
     """
 
     id: int
@@ -53,6 +54,7 @@ class ProgInfo(Value):
     load_time_ns: int = 0
     btf_id: int = 0
     jited_size: int = 0
+    memory_size: int = 0
 
 
 @value_type
