@@ -200,7 +200,11 @@ _NOT_THE_REASON = re.compile(
 
 def last_line(log: str) -> str:
     """The line of a verifier log that says why it refused."""
-    for line in reversed(log.splitlines()):
+    lines = log.splitlines()
+    for line in lines[-4:]:  # this one may stand at the end of an instruction's line, with two states after it
+        if found := re.search(r"infinite loop detected at insn \d+", line):
+            return found[0]
+    for line in reversed(lines):
         if line.strip() and not _NOT_THE_REASON.match(line):
             return re.sub(r"processed \d+ insns \(limit.*$", "", line)  # some reasons end without a new line
     return ""
