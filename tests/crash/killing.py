@@ -44,9 +44,14 @@ def kill_at_random(work: Callable[[int], None], rng: random.Random, workers: int
     """Start workers 0..N-1 together and kill each after a random time of its own, up to ``longest`` seconds."""
     children = [fork(lambda number=number: work(number)) for number in range(workers)]
     begin = time.monotonic()
-    for moment, child in sorted((rng.random() * longest, child) for child in children):
-        time.sleep(max(0.0, begin + moment - time.monotonic()))
-        kill_all([child])
+    due = sorted((rng.random() * longest, child) for child in children)
+    try:
+        while due:
+            moment, child = due.pop(0)
+            time.sleep(max(0.0, begin + moment - time.monotonic()))
+            kill_all([child])
+    finally:  # after a failure nobody works on
+        kill_all([child for _, child in due])
 
 
 class Ledger:
