@@ -29,8 +29,9 @@ for entry in json.load(sys.stdin)["entries"]:
         print(slot, packets, octets)')
 echo
 echo "acc, the shared map: slot packets bytes       an independent count of veth.pcap:"
-printf '%s\n' "$shared" >"$BPF_PIN_ROOT.shared"
-printf '%s\n' "$expected" | paste -d '|' "$BPF_PIN_ROOT.shared" - | awk -F '|' '{printf "    %-41s %s\n", $1, $2}'
-rm -f "$BPF_PIN_ROOT.shared"
+counts=$(mktemp)
+printf '%s\n' "$shared" >"$counts"
+printf '%s\n' "$expected" | paste -d '|' "$counts" - | awk -F '|' '{printf "    %-41s %s\n", $1, $2}'
+rm -f "$counts"
 [ "$shared" = "$expected" ] || { echo "share.sh: the counts differ" >&2; exit 1; }
 echo "equal"

@@ -3,16 +3,14 @@
 Maps and programs that share types (locks, lists, kernel pointers) must refer to the *same* loaded section, for the
 kernel compares sections by identity. So a section is known here by its bytes, and its fd lives as long as the runtime.
 
-    .BTF bytes --mended--> BTF_LOAD --> fd        the strings of line records are looked up in the section's own
+    .BTF bytes --> BTF_LOAD --> fd                the strings of line records are looked up in the section's own
                                                   table, and added at its end where they are not there
-
-Mended is what compilers leave to the loader: an undefined function (.ksyms) gets names for its parameters and becomes
-a global one; undefined variables and the sections that list undefined symbols make place for integers.
+    refused: mended (mend.py), and again
 
 A kernel that does not take the section (too old, too strict) loses only the types: the caller goes on without.
 
 Source: kernel/bpf/btf.c, btf_parse(); kernel/bpf/verifier.c, check_btf_func() and check_btf_line(), for the rules on
-records; libbpf.c, bpf_object__collect_externs(), for what is mended.
+records.
 """
 
 from __future__ import annotations
@@ -20,11 +18,9 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolchain.btf.types import Kind
 from toolchain.errors import ObjectError
 from toolchain.kernel import calls
 from toolchain.spec.stages import FunctionInfo, LineInfo, LinkedProgram
@@ -65,8 +61,11 @@ class TypeSections:
         fd = self._fds.get(data)
         if fd is None:
             fd = calls.btf_load(data, token_fd)[0]
-            if fd < 0 and (sound := mended(data)) != data:
-                fd = calls.btf_load(sound, token_fd)[0]
+            if fd < 0:
+                from toolchain.kernel.mend import mended
+
+                sound = mended(data)
+                fd = calls.btf_load(sound, token_fd)[0] if sound != data else fd
             self._fds[data] = fd
         return max(fd, 0)
 
@@ -164,74 +163,3 @@ def _offsets(table: bytes) -> dict[bytes, int]:
         offsets.setdefault(raw, at)
         at += len(raw) + 1
     return offsets
-
-
-def mended(data: bytes) -> bytes:
-    """A section without undefined symbols, which the kernel refuses; ids and strings stay as they are.
-
-    In place of a DATASEC that lists some stands a struct of integers, which takes as many words; likewise an integer in
-    place of a VAR.
-    """
-    header = _HEADER.unpack_from(data)
-    begin, end = header[3] + header[4], header[3] + header[4] + header[5]
-    words = array("I", data[begin:end])
-    starts = [0, *_starts(words)]
-    kinds = [0, *(words[at + 1] >> 24 & 31 for at in starts[1:])]
-    integer = next((i for i, kind in enumerate(kinds) if kind == Kind.INT and words[starts[i] + 2] == 4), 0)
-    for at, kind in zip(starts, kinds, strict=True):
-        if kind != Kind.DATASEC:
-            continue
-        count = words[at + 1] & 0xFFFF
-        listed = [words[at + 3 + 3 * i] for i in range(count)]
-        if any(_is_undefined(words, starts[each], kinds[each]) for each in listed):
-            variables = [each for each in listed if kinds[each] == Kind.VAR]
-            for each in variables:
-                start = starts[each]
-                words[start + 1 : start + 4] = array("I", (Kind.INT << 24, 4, 32))
-            for each in set(listed) - set(variables):
-                _define(words, starts, each)
-            _as_struct(words, at, count, variables[0] if variables else integer)
-    return data[:begin] + words.tobytes() + data[end:]
-
-
-_FIXED: dict[int, int] = {Kind.INT: 1, Kind.ARRAY: 3, Kind.VAR: 1, Kind.DECL_TAG: 1}
-_PER_ELEMENT: dict[int, int] = {
-    Kind.STRUCT: 3,
-    Kind.UNION: 3,
-    Kind.ENUM: 2,
-    Kind.FUNC_PROTO: 2,
-    Kind.DATASEC: 3,
-    Kind.ENUM64: 3,
-}
-_EXTERN = 2
-
-
-def _starts(words: array[int]) -> Iterator[int]:
-    """The word at which each type begins."""
-    at = 0
-    while at < len(words):
-        yield at
-        kind, count = words[at + 1] >> 24 & 31, words[at + 1] & 0xFFFF
-        at += 3 + _FIXED.get(kind, 0) + _PER_ELEMENT.get(kind, 0) * count
-
-
-def _is_undefined(words: array[int], at: int, kind: int) -> bool:
-    if kind == Kind.FUNC:
-        return words[at + 1] & 0xFFFF == _EXTERN
-    return kind == Kind.VAR and words[at + 3] == _EXTERN
-
-
-def _define(words: array[int], starts: Sequence[int], function: int) -> None:
-    """An undefined function becomes a global one, all of whose parameters have names (any will do)."""
-    at = starts[function]
-    words[at + 1] = Kind.FUNC << 24 | 1
-    proto = starts[words[at + 2]]
-    for i in range(words[proto + 1] & 0xFFFF):
-        if not words[proto + 3 + 2 * i] and words[proto + 4 + 2 * i]:
-            words[proto + 3 + 2 * i] = words[at]
-
-
-def _as_struct(words: array[int], at: int, count: int, integer: int) -> None:
-    words[at : at + 3] = array("I", (0, Kind.STRUCT << 24 | count, 4 * count))
-    for i in range(count):
-        words[at + 3 + 3 * i : at + 6 + 3 * i] = array("I", (0, integer, 32 * i))

@@ -64,7 +64,7 @@ def publish(
         *programs,
     ]
     _refuse_same_path([*(path for _, path in new), *(each.path for each in replacing)])
-    with _locked(runtime.pin_root), _undone_on_error() as undo:
+    with _undone_on_error() as undo, _locked(runtime.pin_root, undo):
         for each in maps:
             _check_map(runtime, each)
         for _, path in programs:
@@ -140,10 +140,21 @@ def make_parents(pin_root: str, path: str, undo: Undo) -> None:
         undo.append(lambda directory=directory: os.rmdir(directory))  # type: ignore[misc]
 
 
+def _make_directories(path: str, undo: list[Callable[[], None]]) -> None:
+    """Make a directory and those above it; those made are removed again if publishing fails. Raises OSError."""
+    if os.path.isdir(path):
+        return
+    _make_directories(os.path.dirname(os.path.abspath(path)), undo)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        undo.append(lambda: os.rmdir(path))
+
+
 @contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """An exclusive flock on a directory; kept by nobody once the process ends, however it ends."""
+def _locked(directory: str, undo: list[Callable[[], None]]) -> Iterator[None]:
+    """An exclusive flock on a directory, made if need be; kept by nobody once the process ends, however it ends."""
     try:
+        _make_directories(directory, undo)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise RuntimeUnavailable("cannot open the pin root", error.errno or errno.EIO, PinPlace(directory)) from error
