@@ -50,6 +50,16 @@ def test_standard_input_and_output(monkeypatch: pytest.MonkeyPatch, capfdbinary:
     assert run("-") == 2
 
 
+@pytest.mark.parametrize("option", ["-o", "-l"])
+def test_a_source_is_not_overwritten(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.s").write_text("exit\n")
+    os.symlink("a.s", "link")
+    for name in ("a.s", "./a.s", "link"):
+        assert run(option, name, "a.s") == 2
+        assert "input and output are the same file: a.s" in capsys.readouterr().err
+    assert Path("a.s").read_text() == "exit\n"
+
+
 def test_a_failed_run_leaves_the_old_output() -> None:
     Path("a.s").write_text("nonsense\n")
     Path("a.o").write_text("old")

@@ -317,3 +317,57 @@ def test_a_full_disk_under_the_output_is_said(written, pin_root):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stderr == "bpf-load: error: cannot write the output: No space left on device\n"
+
+
+COMMAND = [sys.executable, "-c", "from toolchain.cli.bpf_load import main; main()"]
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["load a.o --pin x", "map show --json", "-h", "inspect a.o"])
+def test_streams_that_the_caller_closed(written, pin_root, streams, words):
+    folder = os.path.dirname(written(counter()))
+    assert load_a_map(pin_root, f"{folder}/a.o").returncode == 0
+    line = f'cd {folder} && exec "$@" --pin-root {pin_root} {words} {streams}'
+    done = subprocess.run(["sh", "-c", line, "sh", *COMMAND], stderr=subprocess.PIPE, text=True, env=own_path())
+    assert done.returncode == 1, done
+    if "2>&-" not in streams:
+        assert done.stderr.count(": error: cannot ") == done.stderr.count("\n") == 1, done
+        assert "Bad file descriptor" in done.stderr
+
+
+def load_a_map(pin_root, path):
+    return subprocess.run([*COMMAND, "--pin-root", pin_root, "load", path], capture_output=True, env=own_path())
+
+
+def own_path():
+    return os.environ | {"PYTHONPATH": os.getcwd()}
+
+
+def test_help_onto_a_full_disk():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done
+    assert "No space left on device" in done.stderr
+
+
+def test_an_error_that_stdout_does_not_take_is_said_as_text(tmp_path):
+    with open("/dev/full", "w") as full:
+        arguments = [*COMMAND, "--json", "load", str(tmp_path / "missing.o")]
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "missing.o: error: cannot read" in done.stderr
+
+
+def test_no_memory_is_no_bug(bpf_load, written, monkeypatch):
+    def greedy(path):
+        raise MemoryError
+
+    monkeypatch.setattr("toolchain.loader.objects.read_bytes", greedy)
+    outcome = bpf_load("inspect", written(counter()))
+    assert outcome.status == 1
+    assert only_error(outcome) == "bpf-load: error: out of memory"
+
+
+def test_little_memory_is_enough(written):
+    limited = ["sh", "-c", 'ulimit -v 200000; exec "$@"', "sh", *COMMAND, "inspect", written(counter())]
+    assert subprocess.run(limited, capture_output=True).returncode == 0

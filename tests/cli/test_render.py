@@ -136,3 +136,9 @@ def test_text_that_the_terminal_cannot_say_is_escaped():
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}
     out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout
     assert out == b"caf\\xe9 \\udc80\n"
+
+
+def test_what_no_terminal_should_see_is_escaped():
+    assert render.printable("a\tb\x1b[2J") == "a\tb\\x1b[2J"
+    assert render.printable(os.fsdecode(b"\xff\xfe.o")) == "\\xff\\xfe.o"
+    assert render.printable("\u2028") == "\\u2028"

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -105,6 +105,8 @@ def _assemble(settings: dict[str, Any]) -> int:
     options = _options(settings)
     source = settings["source"]
     out = settings["out"] or _default_out(source)
+    for written in (out, settings["listing"]):
+        _require_distinct(source, written)
     gc.disable()  # nothing here is cyclic garbage worth finding; collecting costs a third of a large file's time
     text = _read_bytes(source).decode("utf-8", "surrogateescape")
     cache = PlanCache(options.dialect)
@@ -141,6 +143,15 @@ def _default_out(source: str) -> str:
     if source == "-":
         raise UsageError("where to write is wanted with standard input: -o OUT")
     return (source[:-2] if source.endswith((".s", ".S")) else source) + ".o"
+
+
+def _require_distinct(source: str, out: str | None) -> None:
+    """A source is never overwritten by what is made of it. Raises UsageError."""
+    if out in (None, "-") or source == "-":
+        return
+    with contextlib.suppress(OSError, ValueError):
+        if stat.S_ISREG(os.stat(out).st_mode) and os.path.samefile(source, out):
+            raise UsageError(f"input and output are the same file: {source}")
 
 
 def _limited(error: AsmError, limit: int) -> AsmError:
@@ -186,6 +197,7 @@ def _disassemble(settings: dict[str, Any]) -> int:
     from toolchain.elf.reader import read
 
     source = settings["source"]
+    _require_distinct(source, settings["out"])
     data = _read_bytes(source)
     object_file = read(data, "<stdin>" if source == "-" else source)
     names = {section.name for section in object_file.sections}
@@ -204,15 +216,26 @@ def _disassemble(settings: dict[str, Any]) -> int:
 def _read_bytes(source: str) -> bytes:
     try:
         if source == "-":
-            data = sys.stdin.buffer.read(MAX_SOURCE_SIZE + 1)
+            data = _read_limited(sys.stdin.buffer)
         else:
             with open(source, "rb") as file:
-                data = file.read(MAX_SOURCE_SIZE + 1)
+                data = _read_limited(file)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ToolchainError(f"cannot read: {reason}", FilePlace(source)) from error
     if len(data) > MAX_SOURCE_SIZE:
         raise ToolchainError(f"file is too large ({MAX_SOURCE_SIZE} bytes)", FilePlace(source))
+    return data
+
+
+def _read_limited(file: BinaryIO) -> bytes:
+    """All bytes, or one more than the limit. In steps: one read of the limit's size would ask for all that memory."""
+    data = b""
+    while len(data) <= MAX_SOURCE_SIZE:
+        part = file.read(min(max(len(data), 1 << 20), MAX_SOURCE_SIZE + 1 - len(data)))
+        if not part:
+            break
+        data += part
     return data
 
 
@@ -259,6 +282,8 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(error.format_message()) from error
     except click.Abort:
         raise KeyboardInterrupt from None
+    except OSError as error:
+        raise render.cannot_begin(error) from error
 
 
 def main(arguments: list[str] | None = None) -> None:

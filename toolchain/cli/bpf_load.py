@@ -57,6 +57,8 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(error.format_message()) from error
     except click.Abort:
         raise KeyboardInterrupt from None
+    except OSError as error:
+        raise render.cannot_begin(error) from error
     return int(action()) if callable(action) else int(action or 0)
 
 

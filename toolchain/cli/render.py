@@ -42,7 +42,14 @@ def printable(text: str) -> str:
     """``text`` with every control character but the tab replaced, so that no file can drive a terminal."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in text)
+    return "".join(char if char.isprintable() or char == "\t" else _escape(ord(char)) for char in text)
+
+
+def _escape(code: int) -> str:
+    """``\\xNN`` for a control character and for a byte that is no UTF-8 (a surrogate, PEP 383)."""
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def printable_lines(text: str) -> str:
@@ -202,16 +209,26 @@ def _output_errors() -> Iterator[None]:
         raise ToolchainError(f"cannot write the output: {os.strerror(error.errno or 0)}") from error
 
 
+def cannot_begin(error: OSError) -> Exception:
+    """What to raise where click itself, which prints help and finds commands, met a full disk or no free descriptor."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    return ToolchainError(f"cannot show help or begin: {os.strerror(error.errno or 0)}")
+
+
 def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") -> int:
     """Run ``action`` and turn whatever ends it into an exit status. The only place where a command's errors end.
 
     BrokenPipe is quiet: who reads the output has had enough.
     """
     try:
+        _open_closed_streams()
         status = action()
         with _output_errors():
             sys.stdout.flush()
         return status
+    except MemoryError:
+        return _last_words(ToolchainError("out of memory", hint="raise the limit on memory (ulimit -v)"), as_json, tool)
     except ToolchainError as error:
         return _last_words(error, as_json, tool)
     except BrokenPipeError:
@@ -224,13 +241,34 @@ def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") ->
         return _report_bug(bug, as_json, tool)
 
 
+def _open_closed_streams() -> None:
+    """Streams that the caller closed (``>&-``), so that no file that is opened later takes their number.
+
+    Nothing can be read from or written to them: a command whose output is wanted says so, as on a full disk.
+    """
+    for number, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest free number: this one
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
 def _last_words(error: ToolchainError, as_json: bool, tool: str) -> int:
-    """Report an error; nothing helps where even that cannot be written."""
+    """Report an error: where stdout takes no document, as text; nothing helps where even that cannot be written."""
     try:
         report(error, as_json, tool)
         sys.stdout.flush()
     except (OSError, ToolchainError):
         _close_stdout()
+        if as_json:
+            with contextlib.suppress(OSError, ToolchainError):
+                report(error, False, tool)
     return error.exit_status
 
 

@@ -172,7 +172,7 @@ def show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
 
 
 def row(verdict: Verdict, with_log: bool, with_explanation: bool) -> dict[str, Any]:
-    """A verdict as an entry of the JSON document."""
+    """A verdict as an entry of the JSON document; without a program it speaks of the whole file."""
     keys: dict[str, Any] = {"file": verdict.file}
     if verdict.program:
         keys |= {"section": verdict.section, "program": verdict.program}

@@ -18,9 +18,10 @@ def read_bytes(path: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise ObjectError("not a regular file", place)
-            data = file.read(MAX_FILE + 1)
+            data = file.read(min(status.st_size, MAX_FILE) + 1)  # a read asks for all the memory that it may need
     except OSError as error:
         raise ObjectError(f"cannot read: {os.strerror(error.errno or 0)}", place) from error
     except ValueError as error:
