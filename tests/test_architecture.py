@@ -5,12 +5,14 @@ Read from the syntax trees, so imports inside functions and under TYPE_CHECKING 
 
 import ast
 import functools
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "errors": 0,
+    "lazy": 0,
     "values": 0,
     "isa": 1,
     "spec": 2,
@@ -154,6 +156,14 @@ def test_no_import_cycles():
 
     for name in sorted(graph):
         visit(name, ())
+
+
+def test_lazy_names_are_not_modules():
+    """Importing a module puts it into its package, over whatever has its name there."""
+    for path in MODULES:
+        homes = getattr(importlib.import_module(dotted_name(path)), "_HOMES", {}) if path.stem == "__init__" else {}
+        assert not [name for name in homes if f"{dotted_name(path)}.{name}" in NAMES]
+        assert all(hasattr(importlib.import_module(home), name) for name, home in homes.items())
 
 
 def test_libraries_stay_with_their_owners():

@@ -53,4 +53,4 @@ def test_every_public_name_is_there_and_unknown_ones_are_not():
 
 def test_importing_the_package_imports_nothing_else():
     code = "import sys, toolchain; print(*[name for name in sys.modules if name.startswith('toolchain')])"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["toolchain"]
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["toolchain.lazy", "toolchain"]

@@ -6,18 +6,18 @@ Each is imported when it is first asked for, so that ``import toolchain`` costs 
 
 from __future__ import annotations
 
-from importlib import import_module
+from toolchain.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "parse": "toolchain.asm",
-    "assemble": "toolchain.asm",
-    "assemble_text": "toolchain.asm",
-    "disassemble": "toolchain.asm",
-    "read": "toolchain.elf",
-    "write": "toolchain.elf",
-    "extract": "toolchain.elf",
+    "parse": "toolchain.asm.api",
+    "assemble": "toolchain.asm.api",
+    "assemble_text": "toolchain.asm.api",
+    "disassemble": "toolchain.asm.disassemble",
+    "read": "toolchain.elf.reader",
+    "write": "toolchain.elf.writer",
+    "extract": "toolchain.elf.extract",
     "read_object": "toolchain.loader.objects",
     "link": "toolchain.loader.library",
     "verify": "toolchain.loader.library",
@@ -46,14 +46,7 @@ _HOMES = {
 """Public name -> the module that has it."""
 
 __all__ = ["__version__", *_HOMES]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,8 @@ import pytest
 from toolchain.asm.api import assemble_text
 from toolchain.asm.options import AsmOptions
 from toolchain.btf import Btf, BtfExt
-from toolchain.elf import extract, read, write
+from toolchain.elf import read, write
+from toolchain.elf.extract import extract
 from toolchain.errors import AsmError
 from toolchain.isa.codec import decode
 from toolchain.isa.map_types import MapFlag, MapType

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.elf import extract, read, read_spec
+from toolchain.elf import read, read_spec
+from toolchain.elf.extract import extract
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import AttachType, ProgType
 from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning

@@ -24,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from toolchain.elf import extract, read, read_spec, write  # noqa: E402
+from toolchain.elf import read, read_spec, write  # noqa: E402
+from toolchain.elf.extract import extract  # noqa: E402
 from toolchain.errors import ToolchainError  # noqa: E402
 from toolchain.isa.program_types import ProgType  # noqa: E402
 from toolchain.loader.link import link  # noqa: E402

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from toolchain.asm import assemble_text
-from toolchain.elf import extract
+from toolchain.elf.extract import extract
 from toolchain.loader.link import link_all
 from toolchain.spec.stages import LinkedProgram
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.verifier.cases import CASES, Case
 from toolchain.asm import assemble_text
-from toolchain.elf import extract
+from toolchain.elf.extract import extract
 from toolchain.errors import Rejected
 from toolchain.loader.link import link_all
 from toolchain.spec.stages import BoundProgram, LineInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toolchain.asm import assemble_text
-from toolchain.elf import extract
+from toolchain.elf.extract import extract
 from toolchain.errors import Rejected
 from toolchain.loader.link import link_all
 from toolchain.spec.stages import BoundProgram, LinkedProgram

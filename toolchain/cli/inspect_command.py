@@ -24,7 +24,8 @@ def inspect(settings: Settings, path: str) -> Action:
 
 
 def _inspect(settings: Settings, path: str) -> int:
-    from toolchain.elf import extract, read
+    from toolchain.elf.extract import extract
+    from toolchain.elf.reader import read
     from toolchain.loader.objects import read_bytes
 
     data = read_bytes(path)

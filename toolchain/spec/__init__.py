@@ -1,48 +1,98 @@
 """Data types on the arrows between folders. Pure values; see maps.py, objects.py, stages.py and runtime.py."""
 
-from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
-from toolchain.spec.objects import (
-    DataSpec,
-    ExternSpec,
-    FunctionSpec,
-    Linkage,
-    ObjectFile,
-    ObjectSpec,
-    ProgramSpec,
-    Reference,
-    ReferenceKind,
-    Relocation,
-    RelocationType,
-    Section,
-    Symbol,
-    SymbolBind,
-    SymbolType,
-)
-from toolchain.spec.runtime import (
-    Handle,
-    HookInfo,
-    LinkHandle,
-    LinkInfo,
-    MapHandle,
-    MapInfo,
-    Order,
-    PinEntry,
-    ProgHandle,
-    ProgInfo,
-    RunResult,
-    Runtime,
-)
-from toolchain.spec.stages import (
-    BindAction,
-    BoundProgram,
-    CtxAccess,
-    FunctionInfo,
-    LineInfo,
-    LinkedProgram,
-    MapBinding,
-    VerifiedProgram,
-    VerifierStats,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolchain.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from toolchain.spec.maps import InitialValue, MapSpec, MapStyle, Pinning
+    from toolchain.spec.objects import (
+        DataSpec,
+        ExternSpec,
+        FunctionSpec,
+        Linkage,
+        ObjectFile,
+        ObjectSpec,
+        ProgramSpec,
+        Reference,
+        ReferenceKind,
+        Relocation,
+        RelocationType,
+        Section,
+        Symbol,
+        SymbolBind,
+        SymbolType,
+    )
+    from toolchain.spec.runtime import (
+        Handle,
+        HookInfo,
+        LinkHandle,
+        LinkInfo,
+        MapHandle,
+        MapInfo,
+        Order,
+        PinEntry,
+        ProgHandle,
+        ProgInfo,
+        RunResult,
+        Runtime,
+    )
+    from toolchain.spec.stages import (
+        BindAction,
+        BoundProgram,
+        CtxAccess,
+        FunctionInfo,
+        LineInfo,
+        LinkedProgram,
+        MapBinding,
+        VerifiedProgram,
+        VerifierStats,
+    )
+
+_HOMES = {
+    "BindAction": "toolchain.spec.stages",
+    "BoundProgram": "toolchain.spec.stages",
+    "CtxAccess": "toolchain.spec.stages",
+    "DataSpec": "toolchain.spec.objects",
+    "ExternSpec": "toolchain.spec.objects",
+    "FunctionInfo": "toolchain.spec.stages",
+    "FunctionSpec": "toolchain.spec.objects",
+    "Handle": "toolchain.spec.runtime",
+    "HookInfo": "toolchain.spec.runtime",
+    "InitialValue": "toolchain.spec.maps",
+    "LineInfo": "toolchain.spec.stages",
+    "LinkHandle": "toolchain.spec.runtime",
+    "LinkInfo": "toolchain.spec.runtime",
+    "Linkage": "toolchain.spec.objects",
+    "LinkedProgram": "toolchain.spec.stages",
+    "MapBinding": "toolchain.spec.stages",
+    "MapHandle": "toolchain.spec.runtime",
+    "MapInfo": "toolchain.spec.runtime",
+    "MapSpec": "toolchain.spec.maps",
+    "MapStyle": "toolchain.spec.maps",
+    "ObjectFile": "toolchain.spec.objects",
+    "ObjectSpec": "toolchain.spec.objects",
+    "Order": "toolchain.spec.runtime",
+    "PinEntry": "toolchain.spec.runtime",
+    "Pinning": "toolchain.spec.maps",
+    "ProgHandle": "toolchain.spec.runtime",
+    "ProgInfo": "toolchain.spec.runtime",
+    "ProgramSpec": "toolchain.spec.objects",
+    "Reference": "toolchain.spec.objects",
+    "ReferenceKind": "toolchain.spec.objects",
+    "Relocation": "toolchain.spec.objects",
+    "RelocationType": "toolchain.spec.objects",
+    "RunResult": "toolchain.spec.runtime",
+    "Runtime": "toolchain.spec.runtime",
+    "Section": "toolchain.spec.objects",
+    "Symbol": "toolchain.spec.objects",
+    "SymbolBind": "toolchain.spec.objects",
+    "SymbolType": "toolchain.spec.objects",
+    "VerifiedProgram": "toolchain.spec.stages",
+    "VerifierStats": "toolchain.spec.stages",
+}
 
 __all__ = [
     "BindAction",
@@ -86,3 +136,4 @@ __all__ = [
     "VerifiedProgram",
     "VerifierStats",
 ]
+__getattr__ = lazy_names(__name__, _HOMES)
