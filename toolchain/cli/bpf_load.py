@@ -16,9 +16,15 @@ _COMMANDS = {
     "verify": ("toolchain.cli.verify_command:verify", "Verify the programs of objects; change nothing."),
     "load": ("toolchain.cli.load_command:load", "Load an object's programs, sharing and pinning its maps."),
     "run": ("toolchain.cli.run_command:run", "Run a program on packets; show what it returns and changes."),
+    "attach": ("toolchain.cli.attach_command:attach", "Attach a program to a device, cgroup or netfilter hook."),
+    "detach": ("toolchain.cli.attach_command:detach", "Detach a link, or what is at a hook."),
+    "replace": ("toolchain.cli.attach_command:replace", "Swap an attached program at once."),
+    "link": ("toolchain.cli.link_command:link_group", "Show and detach links."),
+    "tc": ("toolchain.cli.tc_command:tc", "tc's own words: qdisc clsact, filter bpf, exec bpf graft."),
     "map": ("toolchain.cli.map_command:map_group", "Show and change maps."),
     "prog": ("toolchain.cli.prog_command:prog_group", "Show loaded programs."),
     "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins."),
+    "doctor": ("toolchain.cli.doctor_command:doctor", "Say which runtime works here, and how to mend what does not."),
 }
 
 _EPILOG = """Exit status: 0 done, 1 input refused or failed, 2 usage, 3 verifier rejected, 4 pinned map differs,
@@ -30,7 +36,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         return
     from toolchain import __version__
 
-    render.write(f"bpf-load {__version__} (runtimes: user)")
+    render.write(f"bpf-load {__version__} (runtimes: user, kernel)")
     ctx.exit()
 
 
