@@ -108,7 +108,7 @@ def _ethernet(path: str, packets: Iterator[Packet]) -> Iterator[Packet]:
 
 def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack: ExitStack) -> Subject:
     """A pin if it names one below the pin root, else an object file."""
-    if not _is_object(runtime.pin_root, target):
+    if not is_object(runtime.pin_root, target):
         handle = open_pin(runtime, target, stack)
         return _pinned_program(runtime, handle, target, stack)
     from toolchain.cli.load_command import load_options
@@ -125,7 +125,7 @@ def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack:
     return Subject(program.handle, program.program.name, program.program.prog_type, maps)
 
 
-def _is_object(pin_root: str, target: str) -> bool:
+def is_object(pin_root: str, target: str) -> bool:
     """A pin goes before a file of the same name; ``./NAME`` is always the file, for no pin has a dot in its path."""
     if os.path.isabs(target):
         return not os.path.realpath(target).startswith(os.path.join(os.path.realpath(pin_root), ""))

@@ -1,0 +1,152 @@
+"""bpf-load link: what is attached, where, and by which links."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from toolchain.cli import render
+from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.errors import PinError, PinPlace, ToolchainError, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from toolchain.kernel.handles import KernelLink
+    from toolchain.kernel.runtime import KernelRuntime
+
+
+@click.group(cls=Group, name="link")
+def link_group() -> None:
+    """Show and detach links. A link is PIN or id N."""
+
+
+@link_group.command(cls=Command)
+@click.argument("words", metavar="[LINK | DEV HOOK]", nargs=-1)
+def show(settings: Settings, words: tuple[str, ...]) -> Action:
+    """Show a link, or all links; or what is attached to ingress or egress of a device, in order.
+
+    The order of a hook comes with its revision, which 'attach --revision' takes.
+    """
+    return partial(_show, settings, words)
+
+
+@link_group.command(cls=Command)
+@click.argument("words", metavar="LINK", nargs=-1, required=True)
+def detach(settings: Settings, words: tuple[str, ...]) -> Action:
+    """Sever a link now, whoever holds it. It stays, with its pins, but is attached to nothing."""
+    return partial(_detach, settings, words)
+
+
+def require_kernel(settings: Settings, stack: ExitStack) -> KernelRuntime:
+    """The kernel runtime; closed with ``stack``. Raises Unsupported for the user runtime, which has no hooks yet."""
+    from toolchain.loader.runtimes import open_kernel, runtime_name
+
+    if runtime_name(settings.runtime, settings.pin_root) != "kernel":
+        raise Unsupported("hooks of the user runtime", None, "use the kernel runtime: -r kernel")
+    runtime = open_kernel(settings.pin_root)
+    stack.callback(runtime.close)
+    return runtime
+
+
+def open_link(runtime: KernelRuntime, words: tuple[str, ...], stack: ExitStack) -> KernelLink:
+    """The link that PIN or ``id N`` names; closed with ``stack``. Raises ToolchainError where it is none."""
+    from toolchain.cli.addressing import open_pin
+    from toolchain.kernel.handles import KernelLink
+
+    if len(words) == 2 and words[0] == "id":
+        if not words[1].isdecimal() or not 0 < int(words[1]) < 1 << 32:
+            raise UsageError(f"no id: {words[1]} (a number from 1)")
+        return stack.enter_context(runtime.link_by_id(int(words[1])))
+    if len(words) != 1:
+        raise UsageError(f"no link: {' '.join(words)}", hint="a link is PIN or id N")
+    handle = open_pin(runtime, words[0], stack)
+    if not isinstance(handle, KernelLink):
+        raise ToolchainError(f"pinned here is no link but a {getattr(handle, 'kind', 'program')}", PinPlace(words[0]))
+    return handle
+
+
+def _show(settings: Settings, words: tuple[str, ...]) -> int:
+    with ExitStack() as stack:
+        runtime = require_kernel(settings, stack)
+        if len(words) == 2 and words[0] != "id":
+            return _show_hook(settings, words[0], words[1])
+        pins = _pins(runtime)
+        if words:
+            link = open_link(runtime, words, stack)
+            row = link_document(link, pins.get(link.id, []))
+            rows = [row]
+        else:
+            rows = []
+            for each in runtime.link_ids():
+                with suppress(PinError), runtime.link_by_id(each) as link:
+                    rows.append(link_document(link, pins.get(each, [])))
+    if settings.as_json:
+        body = {"link": rows[0]} if words else {"links": rows}
+        render.write(render.json_text({"schema": "bpf-load.link-show/1", **body}))
+    else:
+        for row in rows:
+            render.write(render.printable(link_text(row)))
+    return 0
+
+
+def _show_hook(settings: Settings, device: str, hook: str) -> int:
+    from toolchain.kernel.hooks import DIRECTIONS, Target
+    from toolchain.loader.attach import entries_of
+
+    if hook not in DIRECTIONS:
+        raise UsageError(f"no hook with an order: {hook} ({', '.join(DIRECTIONS)})")
+    entries, revision = entries_of(Target(device, hook))
+    if settings.as_json:
+        attached = [{"prog_id": each.prog_id, "link_id": each.link_id or None} for each in entries]
+        document = {"devname": device, "hook": hook, "revision": revision, "attached": attached}
+        render.write(render.json_text({"schema": "bpf-load.link-show/1", **document}))
+        return 0
+    render.write(render.printable(f"{device} {hook}: revision {revision}"))
+    for each in entries:
+        render.write(f"  prog {each.prog_id}, " + (f"link {each.link_id}" if each.link_id else "no link"))
+    return 0
+
+
+def _pins(runtime: KernelRuntime) -> dict[int, list[str]]:
+    pins: dict[int, list[str]] = {}
+    with suppress(ToolchainError):
+        for each in runtime.pins():
+            if each.kind == "link":
+                pins.setdefault(each.id, []).append(each.path)
+    return pins
+
+
+def link_document(link: KernelLink, pins: list[str]) -> dict[str, Any]:
+    """A link under bpftool's keys."""
+    from toolchain.kernel.hooks import place_of
+
+    info = link.info()
+    document: dict[str, Any] = {"id": info.id, "type": info.link_type, "prog_id": info.prog_id, **place_of(link)}
+    if document.get("ifindex") == 0:
+        document["severed"] = True
+    return {**document, "pinned": pins}
+
+
+_HIDDEN = ("id", "type", "prog_id", "pinned", "severed")
+
+
+def link_text(row: dict[str, Any]) -> str:
+    """A link on one line."""
+    place = " ".join(f"{name} {value}" for name, value in row.items() if name not in _HIDDEN)
+    severed = ", severed: detached, or its device is gone" if row.get("severed") else ""
+    pins = f", pinned at {', '.join(row['pinned'])}" if row["pinned"] else ""
+    return f"link {row['id']}: {row['type']} prog {row['prog_id']} {place}".rstrip() + severed + pins
+
+
+def _detach(settings: Settings, words: tuple[str, ...]) -> int:
+    from toolchain.loader.attach import detach_link
+
+    with ExitStack() as stack:
+        runtime = require_kernel(settings, stack)
+        link = open_link(runtime, words, stack)
+        detach_link(runtime, link, "")
+        if settings.as_json:
+            render.write(render.json_text({"schema": "bpf-load.detach/1", "detached": 1}))
+    return 0
