@@ -12,13 +12,14 @@ Source: DWARF 5, section 6.4.1; the alignments and the register as LLVM 19 gives
 
 from __future__ import annotations
 
-from toolchain.asm.assembler import Assembler, Fixup, leb128
+from toolchain.asm.emit import leb128
 from toolchain.asm.sections import SHT_PROGBITS
+from toolchain.asm.state import Fixup, State
 
 _RETURN_REGISTER = 11
 
 
-def add_frames(state: Assembler) -> None:
+def add_frames(state: State) -> None:
     """Adds the section where the source has procedures."""
     if not state.frames:
         return

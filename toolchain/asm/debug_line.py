@@ -11,8 +11,9 @@ bytes agree with its own.
 
 from __future__ import annotations
 
-from toolchain.asm.assembler import Assembler, Fixup, leb128
+from toolchain.asm.emit import leb128
 from toolchain.asm.sections import SHF_MERGE, SHF_STRINGS, SHT_PROGBITS, SectionBuilder
+from toolchain.asm.state import Fixup, State
 
 _MIN_INSN, _LINE_BASE, _LINE_RANGE, _OPCODE_BASE = 8, -5, 14, 13
 _OPERAND_COUNTS = bytes((0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1))
@@ -38,7 +39,7 @@ class _Strings:
         return self._offsets[text]
 
 
-def add_lines(state: Assembler) -> None:
+def add_lines(state: State) -> None:
     """Adds the sections where the source has files with numbers."""
     if not state.line_files:
         return
@@ -54,7 +55,7 @@ def add_lines(state: Assembler) -> None:
 
 
 class _Writer:
-    def __init__(self, state: Assembler, table: SectionBuilder) -> None:
+    def __init__(self, state: State, table: SectionBuilder) -> None:
         self.state = state
         self.endian = state.options.endian
         self.table = table

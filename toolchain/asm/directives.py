@@ -10,16 +10,16 @@ Source: the GNU as manual, section 7; LLVM 19 AsmParser.cpp and ELFAsmParser.cpp
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolchain.asm import sections
+from toolchain.asm.expressions import name_of
 from toolchain.asm.faults import Fault
+from toolchain.asm.maps import declare_map
+from toolchain.asm.state import State
 from toolchain.spec.objects import SymbolBind, SymbolType
 
-if TYPE_CHECKING:
-    from toolchain.asm.assembler import Assembler
-
-Handler = Callable[["Assembler", str, tuple[Any, ...]], None]
+Handler = Callable[[State, str, tuple[Any, ...]], None]
 HANDLERS: dict[str, Handler] = {}
 
 UNSUPPORTED = dict.fromkeys(
@@ -53,18 +53,6 @@ def _count(name: str, arguments: tuple[Any, ...], low: int, high: int) -> None:
         raise Fault(f"wrong number of operands of {name}: {len(arguments)} ({wanted})")
 
 
-def name_of(argument: Any, directive: str = "") -> str:
-    """The name that an argument is. Raises Fault."""
-    name = ""
-    if isinstance(argument, tuple) and argument[0] == "name":
-        name = str(argument[1])
-    elif isinstance(argument, tuple) and argument[0] == "str":
-        name = argument[1].decode("utf-8", "surrogateescape")
-    if not name or "\0" in name:
-        raise Fault(f"a name is wanted{' by ' + directive if directive else ''}")
-    return name
-
-
 def _text_of(argument: Any, directive: str) -> bytes:
     if isinstance(argument, tuple) and argument[0] == "str":
         return bytes(argument[1])
@@ -73,7 +61,7 @@ def _text_of(argument: Any, directive: str) -> bytes:
 
 # ---- sections
 @_handles(".section", ".pushsection")
-def _section(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _section(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if not arguments:
         raise Fault(f"a section name is wanted by {directive}")
     name, *rest = arguments
@@ -100,7 +88,7 @@ def _section(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 
 @_handles(".popsection")
-def _popsection(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _popsection(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 0, 0)
     if not state.stack:
         raise Fault(".popsection without .pushsection")
@@ -110,13 +98,13 @@ def _popsection(state: Assembler, directive: str, arguments: tuple[Any, ...]) ->
 
 
 @_handles(".previous")
-def _previous(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _previous(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 0, 0)
     state.switch(state.previous)
 
 
 @_handles(".text", ".data", ".bss", ".rodata")
-def _named_section(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _named_section(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 0, 1)
     if arguments and arguments != (0,):
         raise Fault("subsections are not supported")
@@ -125,7 +113,7 @@ def _named_section(state: Assembler, directive: str, arguments: tuple[Any, ...])
 
 # ---- symbols
 @_handles(".globl", ".global", ".local", ".weak")
-def _binding(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _binding(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if not arguments:
         raise Fault(f"a name is wanted by {directive}")
     bind = {".local": SymbolBind.LOCAL, ".weak": SymbolBind.WEAK}.get(directive, SymbolBind.GLOBAL)
@@ -137,7 +125,7 @@ def _binding(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 
 @_handles(".hidden", ".protected", ".internal")
-def _visibility(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _visibility(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if not arguments:
         raise Fault(f"a name is wanted by {directive}")
     for each in arguments:
@@ -145,7 +133,7 @@ def _visibility(state: Assembler, directive: str, arguments: tuple[Any, ...]) ->
 
 
 @_handles(".type")
-def _type(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _type(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if len(arguments) != 2:
         raise Fault("wrong operands of .type (.type name, @function or @object)")
     name, kind = arguments
@@ -159,20 +147,20 @@ def _type(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
 
 
 @_handles(".size")
-def _size(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _size(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 2, 2)
     info = state.symbol(name_of(arguments[0], directive))
     info.size, info.size_line = state.anchor(arguments[1]), state.line
 
 
 @_handles(".set", ".equ", ".equiv")
-def _set(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _set(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 2, 2)
     state.assign(name_of(arguments[0], directive), arguments[1], may_repeat=directive != ".equiv")
 
 
 @_handles(".comm", ".lcomm")
-def _common(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _common(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 2, 3)
     name = name_of(arguments[0], directive)
     size = state.number(arguments[1])
@@ -200,7 +188,7 @@ def _common(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> Non
 
 # ---- space
 @_handles(".zero", ".skip", ".space")
-def _zero(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _zero(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 2)
     count = state.number(arguments[0])
     fill = state.number(arguments[1]) if len(arguments) == 2 else 0
@@ -213,7 +201,7 @@ def _zero(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
 
 
 @_handles(".fill")
-def _fill(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _fill(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 3)
     numbers = [state.number(each) for each in arguments]
     count, size, value = (*numbers, *(1, 0)[len(numbers) - 1 :])
@@ -234,7 +222,7 @@ def _check_align(align: int) -> None:
 
 
 @_handles(".align", ".balign", ".p2align")
-def _align(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _align(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 3)
     align = state.number(arguments[0])
     if directive == ".p2align":
@@ -250,7 +238,7 @@ def _align(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None
 
 
 @_handles(".org")
-def _org(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _org(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 2)
     state.advance_to(arguments[0], state.number(arguments[1]) if len(arguments) == 2 else 0)
 
@@ -262,7 +250,7 @@ _RELOCATION_TYPES = {
 
 
 @_handles(".reloc")
-def _reloc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _reloc(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """``.reloc offset, type, symbol``: a relocation and nothing else; the bytes at ``offset`` stay as they are."""
     _count(directive, arguments, 3, 3)
     offset = state.number(arguments[0], allow_address=True)
@@ -280,7 +268,7 @@ def _reloc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None
 
 # ---- debug information of compilers (debug_line.py, debug_frame.py)
 @_handles(".file")
-def _file(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _file(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if len(arguments) == 1:
         state.files.append(_text_of(arguments[0], directive).decode("utf-8", "surrogateescape"))
         return
@@ -303,7 +291,7 @@ _LOCATION_FLAGS = {"basic_block": 2, "prologue_end": 4, "epilogue_begin": 8}
 
 
 @_handles(".loc")
-def _loc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _loc(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     numbers: list[int] = []
     rest = list(arguments)
     while rest and isinstance(rest[0], int) and len(numbers) < 3:
@@ -338,21 +326,21 @@ def _loc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
 
 
 @_handles(".cfi_sections")
-def _cfi_sections(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _cfi_sections(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     for each in arguments:
         if name_of(each) != ".debug_frame":
             raise Fault(f"section is not supported: {name_of(each)} (.debug_frame)", token=name_of(each))
 
 
 @_handles(".cfi_startproc")
-def _cfi_start(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _cfi_start(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     if state.frame_start is not None:
         raise Fault(".cfi_startproc inside another procedure")
     state.frame_start = (state.current.index, state.current.size)
 
 
 @_handles(".cfi_endproc")
-def _cfi_end(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _cfi_end(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 0, 0)
     if state.frame_start is None:
         raise Fault(".cfi_endproc without .cfi_startproc")
@@ -363,16 +351,14 @@ def _cfi_end(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
     state.frame_start = None
 
 
-# ---- maps, functions, licence (types.py)
+# ---- maps (maps.py), functions, licence
 @_handles(".map")
-def _map(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
-    from toolchain.asm.maps import declare_map
-
+def _map(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     declare_map(state, arguments)
 
 
 @_handles(".license")
-def _license(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _license(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     _count(directive, arguments, 1, 1)
     here = state.current
     state.current = state.enter("license")
@@ -390,7 +376,7 @@ def _license(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 
 @_handles(".func")
-def _func(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _func(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """``.func name``: a global function that begins here, with type information."""
     _count(directive, arguments, 1, 1)
     name = name_of(arguments[0], directive)
@@ -405,7 +391,7 @@ def _func(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
 
 
 @_handles(".endfunc")
-def _endfunc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _endfunc(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """``.endfunc``: the size of the function that began last in this section."""
     _count(directive, arguments, 0, 0)
     for name in reversed(state.functions):
@@ -419,7 +405,7 @@ def _endfunc(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 # ---- comments of tools
 @_handles(".ident")
-def _ident(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _ident(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """A string for section .comment, which begins with an empty one."""
     _count(directive, arguments, 1, 1)
     text = _text_of(arguments[0], directive)
@@ -428,7 +414,7 @@ def _ident(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None
 
 
 @_handles(".version")
-def _version(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _version(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """A note without a description whose name is the version. Source: System V ABI, "Note Section"."""
     _count(directive, arguments, 1, 1)
     text = _text_of(arguments[0], directive) + b"\0"
@@ -440,13 +426,13 @@ def _version(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
 
 # ---- messages, and directives that change nothing here
 @_handles(".err", ".error")
-def _error(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _error(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     text = _text_of(arguments[0], directive).decode("utf-8", "replace") if arguments else ""
     raise Fault(f"{directive} in the source" + (f": {text}" if text else ""))
 
 
 @_handles(".warning")
-def _warning(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _warning(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     text = _text_of(arguments[0], directive).decode("utf-8", "replace") if arguments else ""
     state.warn(f"{directive} in the source" + (f": {text}" if text else ""))
 
@@ -455,5 +441,5 @@ def _warning(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> No
     ".addrsig", ".addrsig_sym", ".symver", ".altmacro", ".noaltmacro", ".bundle_align_mode",
     ".print", ".line", ".lto_discard", ".memtag",
 )  # fmt: skip
-def _nothing(state: Assembler, directive: str, arguments: tuple[Any, ...]) -> None:
+def _nothing(state: State, directive: str, arguments: tuple[Any, ...]) -> None:
     """Accepted without effect on the object: hints to linkers, bundles (of one instruction), lines of other files."""

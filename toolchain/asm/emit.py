@@ -428,3 +428,18 @@ def _guard(checks: list[Any]) -> Callable[[tuple[Any, ...]], None]:
                     raise Fault(f"{text}: {number} ({low}..{high})", refs=expressions.refs(left))
 
     return guard
+
+
+def leb128(value: int, is_signed: bool, size: int = 1) -> bytes:
+    """A LEB128 number in at least ``size`` bytes. Source: DWARF 5, section 7.6. Raises Fault."""
+    if value < 0 and not is_signed:
+        value += 1 << 64
+    out = bytearray()
+    while True:
+        low = value & 0x7F
+        value >>= 7
+        is_last = (value == 0 and not (is_signed and low & 0x40)) or (is_signed and value == -1 and bool(low & 0x40))
+        if is_last and len(out) + 1 >= size:
+            out.append(low)
+            return bytes(out)
+        out.append(low | 0x80)

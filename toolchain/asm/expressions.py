@@ -235,3 +235,15 @@ _OPERATORS: dict[str, Callable[[int, int], int]] = {
     "logic_not": lambda a, _: int(not a),
     **_COMPARISONS,
 }
+
+
+def name_of(argument: Any, directive: str = "") -> str:
+    """The name that an argument is. Raises Fault."""
+    name = ""
+    if isinstance(argument, tuple) and argument[0] == "name":
+        name = str(argument[1])
+    elif isinstance(argument, tuple) and argument[0] == "str":
+        name = argument[1].decode("utf-8", "surrogateescape")
+    if not name or "\0" in name:
+        raise Fault(f"a name is wanted{' by ' + directive if directive else ''}")
+    return name

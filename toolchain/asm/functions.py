@@ -9,13 +9,13 @@ Source: libbpf 1.x, libbpf.c (bpf_object__add_programs) for what a loader asks o
 
 from __future__ import annotations
 
-from toolchain.asm.assembler import Assembler
 from toolchain.asm.expressions import names
 from toolchain.asm.sections import SHF_EXEC
+from toolchain.asm.state import State
 from toolchain.spec.objects import SymbolType
 
 
-def _call_labels(state: Assembler) -> list[str]:
+def _call_labels(state: State) -> list[str]:
     """Names that calls lead to, in order."""
     found: dict[str, None] = {}
     for section in state.sections:
@@ -26,7 +26,7 @@ def _call_labels(state: Assembler) -> list[str]:
     return [name for name in found if name in state.labels]
 
 
-def called_places(state: Assembler) -> dict[int, set[int]]:
+def called_places(state: State) -> dict[int, set[int]]:
     """Of each section the offsets that calls by name lead to."""
     places: dict[int, set[int]] = {}
     for name in _call_labels(state):
@@ -35,7 +35,7 @@ def called_places(state: Assembler) -> dict[int, set[int]]:
     return places
 
 
-def function_places(state: Assembler) -> dict[int, dict[int, str]]:
+def function_places(state: State) -> dict[int, dict[int, str]]:
     """Of each code section its functions by offset; one name for each."""
     places: dict[int, dict[int, str]] = {}
     for name in (*state.functions, *(each for each in _call_labels(state) if "\x01" not in each)):
@@ -45,7 +45,7 @@ def function_places(state: Assembler) -> dict[int, dict[int, str]]:
     return places
 
 
-def complete_functions(state: Assembler) -> None:
+def complete_functions(state: State) -> None:
     """Gives functions their type and size where the source does not."""
     for section, labels in function_places(state).items():
         ends = [*sorted(labels)[1:], state.sections[section].size]

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolchain.asm.assembler import Assembler, MapRecord
-from toolchain.asm.directives import name_of
+from toolchain.asm.expressions import name_of
 from toolchain.asm.faults import Fault
 from toolchain.asm.functions import called_places, function_places
 from toolchain.asm.sections import SHF_EXEC, SHT_PROGBITS
+from toolchain.asm.state import MapRecord, State
 from toolchain.isa.map_types import MapFlag, map_type_of
 from toolchain.spec.objects import SymbolBind, SymbolType
 
@@ -45,7 +45,7 @@ _INTEGERS = {
 }  # fmt: skip
 
 
-def declare_map(state: Assembler, arguments: tuple[Any, ...]) -> None:
+def declare_map(state: State, arguments: tuple[Any, ...]) -> None:
     """Handles ``.map``: the symbol and its place now, the type in add_types. Raises Fault."""
     name = name_of(arguments[0], ".map")
     fields = _fields(state, arguments[1:])
@@ -64,7 +64,7 @@ def declare_map(state: Assembler, arguments: tuple[Any, ...]) -> None:
     info.size, info.size_line = _MEMBER_SIZE * len(fields), state.line
 
 
-def _fields(state: Assembler, arguments: tuple[Any, ...]) -> dict[str, Any]:
+def _fields(state: State, arguments: tuple[Any, ...]) -> dict[str, Any]:
     """Member name -> number, or the name of an integer type."""
     word = name_of(arguments[0], ".map")
     try:
@@ -102,7 +102,7 @@ def _flag_names(bound: Any) -> Any:
     return (bound[0], *[_flag_names(each) for each in bound[1:]])
 
 
-def add_types(state: Assembler) -> None:
+def add_types(state: State) -> None:
     """Adds .BTF and .BTF.ext where the source asks for them and does not bring its own."""
     is_wanted = bool(state.maps) or state.options.debug or bool(state.declared_functions)
     if not is_wanted or ".BTF" in state.section_index:
@@ -141,7 +141,7 @@ def add_types(state: Assembler) -> None:
         state.sections[state.section_index[".BTF.ext"]].align = 4
 
 
-def _map_types(state: Assembler, builder: BtfBuilder) -> None:
+def _map_types(state: State, builder: BtfBuilder) -> None:
     from toolchain.btf.types import Datasec, Int, Member, Ptr, Struct, Var, VarSecinfo
 
     variables = []
@@ -170,7 +170,7 @@ def _function_type(builder: BtfBuilder, name: str, is_called: bool) -> int:
     return builder.add(Func(name, prototype, Linkage.STATIC if is_called else Linkage.GLOBAL))
 
 
-def _functions(state: Assembler) -> dict[int, list[tuple[int, str, bool]]]:
+def _functions(state: State) -> dict[int, list[tuple[int, str, bool]]]:
     """Of each code section its functions (offset, name, is called), where all of them are known."""
     targets, places = called_places(state), function_places(state)
     for section in state.sections:

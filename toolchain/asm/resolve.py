@@ -18,11 +18,15 @@ from __future__ import annotations
 from typing import Any
 
 from toolchain.asm import expressions
-from toolchain.asm.assembler import Assembler, Fixup, leb128
-from toolchain.asm.emit import IMM_MAX, IMM_MIN, OFF_MAX, OFF_MIN, data_bytes, imm_fault
+from toolchain.asm.debug_frame import add_frames
+from toolchain.asm.debug_line import add_lines
+from toolchain.asm.emit import IMM_MAX, IMM_MIN, OFF_MAX, OFF_MIN, data_bytes, imm_fault, leb128
 from toolchain.asm.expressions import Address
 from toolchain.asm.faults import Fault
+from toolchain.asm.functions import complete_functions
+from toolchain.asm.maps import add_types
 from toolchain.asm.sections import SHF_ALLOC, SHF_EXEC, SHF_MERGE, SHF_WRITE, SHT_NOBITS
+from toolchain.asm.state import Fixup, State
 from toolchain.isa.opcodes import JA32
 from toolchain.spec.objects import (
     SHN_ABS,
@@ -45,7 +49,7 @@ _SUGGESTIONS = 20
 class _Resolver:
     """Final values of symbols, and the relocations that remain."""
 
-    def __init__(self, state: Assembler) -> None:
+    def __init__(self, state: State) -> None:
         self.state = state
         self.little = state.options.endian == "little"
         self.relocations: dict[int, list[tuple[int, int, int | str]]] = {}
@@ -257,7 +261,7 @@ class _Resolver:
         data[offset : offset + 4] = (value & 0xFFFFFFFF).to_bytes(4, "little" if self.little else "big")
 
 
-def leb_sizes(state: Assembler) -> dict[int, int]:
+def leb_sizes(state: State) -> dict[int, int]:
     """The size that each .uleb128 laid out ahead of its labels needs, by its number in the file."""
     resolver = _Resolver(state)
     sizes = {}
@@ -273,7 +277,7 @@ def leb_sizes(state: Assembler) -> dict[int, int]:
     return sizes
 
 
-def _patch_lebs(state: Assembler, resolver: _Resolver, index: int, data: bytes) -> bytes:
+def _patch_lebs(state: State, resolver: _Resolver, index: int, data: bytes) -> bytes:
     patched = bytearray(data)
     for _, section, size, fixup in state.leb_fixups:
         if section == index:
@@ -284,13 +288,8 @@ def _patch_lebs(state: Assembler, resolver: _Resolver, index: int, data: bytes) 
     return bytes(patched)
 
 
-def finish(state: Assembler) -> ObjectFile:
+def finish(state: State) -> ObjectFile:
     """The object of a finished pass. Faults go to ``state``; the object is then of no use."""
-    from toolchain.asm.debug_frame import add_frames
-    from toolchain.asm.debug_line import add_lines
-    from toolchain.asm.functions import complete_functions
-    from toolchain.asm.maps import add_types
-
     if not state.faults:
         complete_functions(state)
         add_frames(state)
@@ -324,7 +323,7 @@ def finish(state: Assembler) -> ObjectFile:
     return ObjectFile(tuple(made), tuple(symbols), state.options.endian, path=state.unit.path)
 
 
-def _section(state: Assembler, builder: Any, data: bytes, relocations: tuple[Relocation, ...]) -> Section:
+def _section(state: State, builder: Any, data: bytes, relocations: tuple[Relocation, ...]) -> Section:
     align = builder.align
     if builder.flags & SHF_EXEC and data:
         align = max(align, 8)
@@ -335,7 +334,7 @@ def _section(state: Assembler, builder: Any, data: bytes, relocations: tuple[Rel
     return Section(builder.name, builder.type, builder.flags, data, align, builder.entry_size, -1, relocations)
 
 
-def _symbols(state: Assembler, resolver: _Resolver) -> list[Symbol]:
+def _symbols(state: State, resolver: _Resolver) -> list[Symbol]:
     """Files, local symbols, the sections that relocations refer to, then global symbols."""
     local: list[Symbol] = [Symbol(name, SHN_ABS, type=SymbolType.FILE) for name in dict.fromkeys(state.files)]
     others: list[Symbol] = []
@@ -356,7 +355,7 @@ def _symbols(state: Assembler, resolver: _Resolver) -> list[Symbol]:
     return local + others
 
 
-def _symbol(state: Assembler, resolver: _Resolver, name: str) -> Symbol | None:
+def _symbol(state: State, resolver: _Resolver, name: str) -> Symbol | None:
     info = state.symbol(name) if name in state.symbols else None
     bind = info.bind if info and info.bind is not None else None
     kind = info.type if info else SymbolType.NOTYPE
