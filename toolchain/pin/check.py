@@ -3,6 +3,7 @@
     super    readable; no object has an id above the last one given
     objs     each file is an object whose header is whole and says its own name, owner, inode and size
     refs     each directory belongs to an object, is complete, and holds links to what it names
+    hooks    each list is whole; its links are of this hook, live, and keep the programs that it names alive
     pins     each file is an anchored object
     counts   st_nlink == 1 anchor + pins + edges + staged links
     data     what the kind's own checker says (maps: every chain and list)
@@ -19,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
-from toolchain.pin import ids, reaper
+from toolchain.pin import hooks, ids, reaper
 from toolchain.pin.header import ObjectHeader
 from toolchain.pin.root import PRIVATE, check_root, require_own
 from toolchain.pin.store import ObjectStore, files_below, read_header
@@ -54,6 +55,7 @@ def check(store: ObjectStore, checkers: Mapping[str, Callable[[StoredObject], li
         *inspection.anchors(),
         *inspection.ids(),
         *inspection.edges(),
+        *inspection.hooks(),
         *inspection.staged(),
         *inspection.pins(),
         *inspection.counts(),
@@ -119,11 +121,33 @@ class _Inspection:
             if owner not in anchored:
                 yield Finding(relative, "belongs to no object", is_fault=False)
         for header in self.headers.values():
-            if counts[header.anchor] != header.ref_count:
+            if header.kind == "link" and counts[header.anchor] == header.ref_count + 1:
+                yield Finding(f"{PRIVATE}/refs/{header.anchor}", "an update of it was killed", is_fault=False)
+            elif counts[header.anchor] != header.ref_count:
                 message = f"{header.anchor} keeps {counts[header.anchor]} objects alive ({header.ref_count})"
                 yield Finding(
                     f"{PRIVATE}/refs/{header.anchor}", message, is_fault=reaper.has_edges(self.root, header.anchor)
                 )
+
+    def hooks(self) -> Iterator[Finding]:
+        specs = {header.anchor: header.spec for header in self.headers.values()}
+        for hook in hooks.all_hooks(self.root):
+            path = hooks.path_of(hook)
+            try:
+                found = hooks.stored_list(hook)
+            except ToolchainError as error:
+                yield Finding(path, error.message)
+                continue
+            if len({entry.prog_id for entry in found.entries}) < len(found.entries):
+                yield Finding(path, "the same program twice")
+            for link_id, prog_id in found.entries:
+                anchor = f"link{link_id}"
+                if anchor not in specs or not hooks.is_alive(self.root, link_id):
+                    yield Finding(path, f"{anchor} is on it, and dead", is_fault=False)
+                elif specs[anchor] != os.fsencode(str(hook)):
+                    yield Finding(path, f"{anchor} is not of this hook, but of {os.fsdecode(specs[anchor])}")
+                elif f"prog{prog_id}" not in reaper.edges(self.root, anchor):
+                    yield Finding(path, f"{anchor} does not keep prog{prog_id} alive")
 
     def staged(self) -> Iterator[Finding]:
         for place in ("stage", "commit"):

@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from toolchain.errors import FilePlace, LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
-from toolchain.pin import names, publish, reaper
+from toolchain.pin import hooks, names, publish, reaper
 from toolchain.pin.header import (
     BOOT_ID_OFFSET,
     HEADER_SIZE,
@@ -204,6 +204,7 @@ class ObjectStore:
         except OSError as error:
             raise translated(error, "cannot unpin", where) from error
         if anchor:
+            hooks.sweep(self.root)
             reaper.reap(self.root)
 
     def walk(self, below: str = "") -> Iterator[PinEntry]:
@@ -236,6 +237,7 @@ class ObjectStore:
             return 0
         try:
             publish.settle(self.root, must_wait=False)
+            hooks.sweep(self.root)
             return reaper.reap(self.root)
         except OSError as error:
             if error.errno == errno.EROFS:

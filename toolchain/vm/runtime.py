@@ -1,4 +1,4 @@
-"""UserRuntime: maps and programs without a kernel's BPF, in a pin tree of object files.
+"""UserRuntime: maps, programs and links without a kernel's BPF, in a pin tree of object files.
 
 It is toolchain.spec.runtime's protocol over three parts: the object store (pin/) knows files, ids, pins and who is
 alive; the C core knows what is in a map and how a program runs; maps.py, engine.py and program.py join them.
@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 
-from toolchain.errors import LoadError, PinPlace, Unsupported
+from toolchain.errors import LoadError, PinPlace
 from toolchain.pin.root import resolve_pin_root
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.runtime import Handle, MapHandle, PinEntry
+from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
+from toolchain.vm.links import Link, query
 from toolchain.vm.maps import Map, create_map, open_map, repair_map
 from toolchain.vm.program import UserProgram
 
@@ -48,6 +49,19 @@ class UserRuntime:
             raise LoadError(f"program {program.program.name} is not verified", errno.EPERM, program.program.where)
         return UserProgram.load(self.store, program, [_own_map(handle) for handle in maps])
 
+    def attach(self, program: ProgHandle, device: str, hook: str, order: Order | None = None) -> Link:
+        """A new link without a pin: ``program`` on ``hook`` ('ingress', 'egress', 'xdp') of a device, a name here.
+
+        Raises: LoadError as TCX and XDP: EINVAL, EEXIST, EBUSY, ESTALE, ENOENT, ERANGE, ENODEV for what is no name.
+        """
+        if not isinstance(program, UserProgram):
+            raise LoadError("program of another runtime", errno.EINVAL)
+        return Link.create(self.store, program, device, hook, order or Order())
+
+    def query(self, device: str, hook: str) -> HookInfo:
+        """Who is attached to a hook, in order. Raises LoadError, PinError EUCLEAN for a damaged list."""
+        return query(self.store, device, hook)
+
     def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
         """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""
         self.store.pin(_stored(handle), path, replacing)
@@ -60,8 +74,8 @@ class UserRuntime:
         """Remove a pin. Raises PinError as bpffs."""
         self.store.unpin(path)
 
-    def get(self, path: str) -> Map | UserProgram:
-        """The map or program pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
+    def get(self, path: str) -> Map | UserProgram | Link:
+        """The map, program or link pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
         return self._opened(self.store.get(path), PinPlace(path))
 
     def map_by_id(self, id: int) -> Map:
@@ -72,6 +86,10 @@ class UserRuntime:
         """The live program of that id. Raises PinError ENOENT."""
         return UserProgram.open(self.store, self.store.by_id("prog", id), PinPlace(f"prog id {id}"))
 
+    def link_by_id(self, id: int) -> Link:
+        """The live link of that id. Raises PinError ENOENT."""
+        return Link.open(self.store, self.store.by_id("link", id), PinPlace(f"link id {id}"))
+
     def map_ids(self) -> Iterator[int]:
         """Ids of the live maps, rising."""
         return iter(self.store.ids("map"))
@@ -79,6 +97,10 @@ class UserRuntime:
     def prog_ids(self) -> Iterator[int]:
         """Ids of the live programs, rising."""
         return iter(self.store.ids("prog"))
+
+    def link_ids(self) -> Iterator[int]:
+        """Ids of the live links, rising."""
+        return iter(self.store.ids("link"))
 
     def pins(self, below: str = "") -> Iterator[PinEntry]:
         """Every pin in a directory and below it. Raises PinError."""
@@ -88,17 +110,16 @@ class UserRuntime:
         """Remove what nobody holds any more. Handles stay valid."""
         self.store.reap()
 
-    def _opened(self, stored: StoredObject, where: PinPlace) -> Map | UserProgram:
+    def _opened(self, stored: StoredObject, where: PinPlace) -> Map | UserProgram | Link:
         if stored.kind == "map":
             return open_map(stored)
         if stored.kind == "prog":
             return UserProgram.open(self.store, stored, where)
-        stored.close()
-        raise Unsupported(f"objects of kind {stored.kind}", where)
+        return Link.open(self.store, stored, where)
 
 
 def _stored(handle: Handle) -> StoredObject:
-    if not isinstance(handle, Map | UserProgram):
+    if not isinstance(handle, Map | UserProgram | Link):
         raise LoadError("handle of another runtime", errno.EINVAL)
     return handle.stored
 
