@@ -58,7 +58,7 @@ IMPURE_MODULES = {
 IMPURE_EXCEPTIONS = {
     ("asm", "cache"): "keeps compiled shapes in the user's cache directory",
     ("asm", "grammar"): "reads the grammar files beside it",
-    ("asm", "preprocess"): "reads the files that a source includes",
+    ("asm", "macros"): "reads the files that a source includes",
     ("verifier", "verify"): "os.cpu_count() is the default of an option",
 }
 """(folder, module) -> why. Each still never prints."""

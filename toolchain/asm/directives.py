@@ -2,7 +2,7 @@
 
 A handler takes the state, the directive's name and its bound arguments (expressions.py), and raises Fault. Data
 directives (.byte .ascii ..) have records of their own (emit.py); macros, .if, .rept and .include are gone before
-(preprocess.py). Where LLVM and GNU as differ, LLVM's meaning holds.
+(macros.py). Where LLVM and GNU as differ, LLVM's meaning holds.
 
 Source: the GNU as manual, section 7; LLVM 19 AsmParser.cpp and ELFAsmParser.cpp.
 """

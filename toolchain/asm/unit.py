@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from toolchain.asm.faults import Fault
@@ -86,3 +87,25 @@ def first_of(faults: list[AsmError]) -> AsmError:
     """One error that carries all faults of a run."""
     first = faults[0]
     return AsmError(first.message, first.where, first.hint, tuple(faults), first.notes)
+
+
+_BLOCK_COMMENT = r'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"|#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z)'
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, comments that span lines blanked out."""
+    if "/*" in text:
+        text = re.sub(_BLOCK_COMMENT, _blank, text, flags=re.DOTALL)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _blank(match: re.Match[str]) -> str:
+    found = match[0]
+    if not found.startswith("/*") or not found.endswith("*/") or len(found) < 4:
+        return found
+    return "".join("\n" if char == "\n" else " " for char in found)
