@@ -9,12 +9,11 @@ Nothing here can fail a run: without a usable folder there is no cache.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
 import stat
-import tempfile
-from pathlib import Path
+import zlib
 from typing import Any
 
 from toolchain import __version__
@@ -22,30 +21,33 @@ from toolchain import __version__
 MAX_FILE_SIZE = 4 << 20
 MAX_PLANS = 4000
 _FOLDER = "bpf-toolchain"
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 _SOURCES = (
-    *(_HERE / name for name in ("bpf.lark", "pseudoc.lark", "mnemonic.lark", "grammar.py", "shapes.py", "tables.py")),
-    _HERE.parent / "isa" / "opcodes.py",
-)
+    "bpf.lark", "pseudoc.lark", "mnemonic.lark", "grammar.py", "shapes.py", "tables.py", "../isa/opcodes.py",
+)  # fmt: skip
 
 
 def cache_key() -> str:
-    """The name of what plans depend on. Raises OSError."""
-    digest = hashlib.sha256(__version__.encode())
-    for path in _SOURCES:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:32]
+    """The name of what plans depend on: two checksums; the folder keeps malice out. Raises OSError."""
+    crc, adler = 0, 1
+    for name in _SOURCES:
+        with open(os.path.join(_HERE, name), "rb") as file:
+            data = file.read()
+        crc, adler = zlib.crc32(data, crc), zlib.adler32(data, adler)
+    return f"{__version__}.{crc:08x}{adler:08x}"
 
 
-def cache_folder() -> Path | None:
+def cache_folder() -> str | None:
     """The user's own folder for caches, made where missing; None where there is none that only the user may enter."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     if not os.path.isabs(base):
         return None
-    folder = Path(base) / _FOLDER
+    folder = os.path.join(base, _FOLDER)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.lstat()
+        os.makedirs(base, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, mode=0o700)
+        status = os.lstat(folder)
     except OSError:
         return None
     is_private = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
@@ -56,17 +58,16 @@ class PlanCache:
     """The plans of one dialect setting."""
 
     def __init__(self, dialect: str) -> None:
-        self.path: Path | None = None
-        try:
+        self.path = ""
+        self.prefix = f"asm-{dialect}-"
+        with contextlib.suppress(OSError):
             folder = cache_folder()
             if folder is not None:
-                self.path = folder / f"asm-{dialect}-{cache_key()}.json"
-        except OSError:
-            self.path = None
+                self.path = os.path.join(folder, f"{self.prefix}{cache_key()}.json")
 
     def load(self) -> dict[str, tuple[Any, ...]]:
         """The plans that are kept; none where there is no good file."""
-        if self.path is None:
+        if not self.path:
             return {}
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -77,7 +78,7 @@ class PlanCache:
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_size > MAX_FILE_SIZE:
                 return {}
             checksum, _, body = file.read(MAX_FILE_SIZE).partition(b"\n")
-        if hashlib.sha256(body).hexdigest().encode() != checksum:
+        if _checksum(body) != checksum:
             return {}
         try:
             return {shape: tuple(plan) for shape, plan in json.loads(body).items()}
@@ -86,17 +87,18 @@ class PlanCache:
 
     def save(self, plans: dict[str, tuple[Any, ...]]) -> None:
         """Keeps plans, at most MAX_PLANS. The file is replaced as a whole."""
-        if self.path is None:
+        if not self.path:
             return
         kept = dict(list(plans.items())[:MAX_PLANS])
         try:
-            body = json.dumps(kept, separators=(",", ":")).encode()
-            if len(body) + 65 > MAX_FILE_SIZE:
+            data = json.dumps(kept, separators=(",", ":")).encode()
+            if len(data) + 9 > MAX_FILE_SIZE:
                 return
-            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".asm-")
+            name = f"{self.path}.{os.getpid()}"
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 with open(descriptor, "wb") as file:
-                    file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+                    file.write(_checksum(data) + b"\n" + data)
                 os.replace(name, self.path)
             except BaseException:
                 os.unlink(name)
@@ -106,12 +108,13 @@ class PlanCache:
         self._forget_others()
 
     def _forget_others(self) -> None:
-        """Removes the files of other versions."""
-        assert self.path is not None
-        dialect = self.path.name.split("-")[1]
-        try:
-            for other in self.path.parent.glob(f"asm-{dialect}-*.json"):
-                if other != self.path:
-                    other.unlink(missing_ok=True)
-        except OSError:
-            return
+        """Removes the files of other versions, and what killed runs left."""
+        folder, own = os.path.split(self.path)
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                if name.startswith(self.prefix) and name != own:
+                    os.unlink(os.path.join(folder, name))
+
+
+def _checksum(data: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(data)

@@ -7,7 +7,7 @@ import gc
 import os
 import stat
 import sys
-import tempfile
+import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -262,7 +262,8 @@ def _write_bytes(out: str, data: bytes) -> None:
 def _replace(out: str, data: bytes) -> None:
     umask = os.umask(0)
     os.umask(umask)
-    descriptor, name = tempfile.mkstemp(dir=os.path.dirname(out) or ".", prefix=".bpf-as-")
+    name = os.path.join(os.path.dirname(out), f".bpf-as-{os.getpid()}-{time.monotonic_ns():x}")
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o666 & ~umask)
