@@ -146,8 +146,7 @@ def _with_program(
     A filter is called as tc calls it: the file's name, and the section's.
     """
     from toolchain.cli.addressing import Reference, open_program
-    from toolchain.cli.load_command import load_options
-    from toolchain.cli.run_command import is_object, select_one
+    from toolchain.cli.selection import is_object, load_options, select_one
     from toolchain.loader.attach import apply, as_finish
     from toolchain.loader.objects import read_object
     from toolchain.loader.pipeline import load

@@ -14,14 +14,13 @@ from toolchain.cli.common import (
     Settings,
     binding_options,
     explained_by_verify,
-    parse_map_paths,
     parse_prog_type,
     selection_options,
 )
+from toolchain.cli.selection import load_options
 
 if TYPE_CHECKING:
-    from toolchain.isa.program_types import ProgType
-    from toolchain.loader.pipeline import Loaded, LoadOptions
+    from toolchain.loader.pipeline import Loaded
 
 
 @click.command(cls=Command)
@@ -56,25 +55,6 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
     finally:
         runtime.close()
     return 0
-
-
-def load_options(
-    options: dict[str, Any], prog_type: ProgType | None, pin_root: str, pin: str = "", is_published: bool = True
-) -> LoadOptions:
-    """The options of ``selection_options`` and ``binding_options`` as the loader's."""
-    from toolchain.loader.bind import OnMismatch, PinLayout
-    from toolchain.loader.pipeline import LoadOptions
-
-    return LoadOptions(
-        programs=tuple(options["programs"]),
-        sections=tuple(options["sections"]),
-        prog_type=prog_type,
-        map_paths=parse_map_paths(options["maps"], pin_root),
-        layout=PinLayout(options["pin_layout"]),
-        on_mismatch=OnMismatch(options["on_mismatch"]),
-        pin=pin,
-        is_published=is_published,
-    )
 
 
 def _show(settings: Settings, runtime_name: str, loaded: Loaded) -> None:

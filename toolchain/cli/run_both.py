@@ -19,6 +19,7 @@ from toolchain.cli import render
 from toolchain.cli.common import Settings, explained_by_verify, parse_prog_type
 from toolchain.cli.map_changes import changes, snapshot
 from toolchain.cli.run_report import Subject, packet_difference
+from toolchain.cli.selection import select_one
 from toolchain.cli.verdicts import verdict_text
 from toolchain.errors import ExpectationError, UsageError
 from toolchain.loader.captures import Packet
@@ -54,7 +55,6 @@ def _subject(runtime_name: str, target: str, options: dict[str, Any], stack: Exi
     """The program of an object on one runtime, with new maps."""
     from dataclasses import replace
 
-    from toolchain.cli.run_command import select_one
     from toolchain.loader.objects import read_object
     from toolchain.loader.pipeline import LoadOptions, load
     from toolchain.loader.runtimes import open_runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,13 +23,12 @@ from toolchain.cli.common import (
 )
 from toolchain.cli.map_changes import snapshot
 from toolchain.cli.run_report import RunReport, Subject
+from toolchain.cli.selection import is_object, load_options, select_one
 from toolchain.cli.verdicts import parse_retval, passed
 from toolchain.errors import CaptureError, FilePlace, PinPlace, ToolchainError, UsageError
 from toolchain.loader.captures import ETHERNET, CaptureWriter, Packet, read_capture
 
 if TYPE_CHECKING:
-    from toolchain.loader.pipeline import LoadOptions
-    from toolchain.spec.objects import ObjectSpec
     from toolchain.spec.runtime import Runtime
 
 
@@ -69,13 +69,25 @@ def _run(settings: Settings, target: str, options: dict[str, Any]) -> int:
         writer = stack.enter_context(CaptureWriter(options["write_pcap"])) if options["write_pcap"] else None
         before = {name: snapshot(handle) for name, handle in subject.maps.items()}
         report = RunReport(settings, subject)
-        for packet in packets:
-            result = subject.handle.run(packet.data, repeat=options["repeat"])
+        for number, packet in enumerate(packets, 1):
+            with _named_packet(options["pcap"], number):
+                result = subject.handle.run(packet.data, repeat=options["repeat"])
             report.add(packet, result)
             data = passed(subject.prog_type, result) if writer is not None else None
             if writer is not None and data is not None:
                 writer.write(packet._replace(data=data, length=0))
         return report.finish(before, options["repeat"], expected)
+
+
+@contextlib.contextmanager
+def _named_packet(capture: str | None, number: int) -> Iterator[None]:
+    """An error in the block names the packet of the capture."""
+    try:
+        yield
+    except ToolchainError as error:
+        if capture and error.where is None:
+            error.where, error.message = FilePlace(capture), f"packet {number}: {error.message}"
+        raise
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -109,9 +121,9 @@ def _ethernet(path: str, packets: Iterator[Packet]) -> Iterator[Packet]:
 def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack: ExitStack) -> Subject:
     """A pin if it names one below the pin root, else an object file."""
     if not is_object(runtime.pin_root, target):
+        _require_nothing_to_choose(target, options)
         handle = open_pin(runtime, target, stack)
         return _pinned_program(runtime, handle, target, stack)
-    from toolchain.cli.load_command import load_options
     from toolchain.loader.objects import read_object
     from toolchain.loader.pipeline import load
 
@@ -123,27 +135,6 @@ def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack:
     program = loaded.programs[0]
     maps = {each.spec.name: each.handle for each in loaded.maps}
     return Subject(program.handle, program.program.name, program.program.prog_type, maps)
-
-
-def is_object(pin_root: str, target: str) -> bool:
-    """A pin goes before a file of the same name; ``./NAME`` is always the file, for no pin has a dot in its path."""
-    if os.path.isabs(target):
-        return not os.path.realpath(target).startswith(os.path.join(os.path.realpath(pin_root), ""))
-    is_pin = "." not in target and os.path.lexists(os.path.join(pin_root, target))
-    return os.path.exists(target) and not is_pin
-
-
-def select_one(obj: ObjectSpec, chosen: LoadOptions) -> LoadOptions:
-    """The options narrowed to one program. Raises UsageError where several could be meant."""
-    from dataclasses import replace
-
-    from toolchain.loader.link import select
-
-    programs = select(obj, chosen.programs, chosen.sections)
-    if len(programs) > 1:
-        names = ", ".join(each.name for each in programs)
-        raise UsageError(f"several programs to run: {names}", FilePlace(obj.path), "name one with --program")
-    return replace(chosen, programs=(programs[0].name,), sections=())
 
 
 def _pinned_program(runtime: Runtime, handle: Any, target: str, stack: ExitStack) -> Subject:
