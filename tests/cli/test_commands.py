@@ -139,6 +139,23 @@ def test_run_an_object_leaves_no_trace_and_shows_what_changed(bpf_load, written,
     assert not bpf_load("map", "show").out
 
 
+@pytest.mark.parametrize("option", [("-p", "count"), ("-s", "tc"), ("--type", "tc"), ("--map", "acc=other")])
+def test_a_pinned_program_is_not_chosen_again(bpf_load, written, option):
+    assert bpf_load("load", written(counter()), "--pin", "one").status == 0
+    outcome = bpf_load("run", "one", *option)
+    assert outcome.status == 2
+    assert "is for object files; this is a pin" in outcome.err
+
+
+def test_a_packet_that_cannot_run_is_named(bpf_load, written, tmp_path):
+    capture = tmp_path / "short.pcap"
+    record = [struct.pack("<IIII", 1, 1, size, size) + bytes(size) for size in (64, 5, 64)]
+    capture.write_bytes(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000") + b"".join(record))
+    outcome = bpf_load("run", written(counter()), "--pcap", capture)
+    assert outcome.status == 1
+    assert outcome.err.startswith(f"{capture}: error: packet 2: packet size: 5 (")
+
+
 def test_run_as_json(bpf_load, written):
     document = bpf_load("--json", "run", written(counter()), "--packet", "00" * 20).json
     assert document["schema"] == "bpf-load.run/1"

@@ -137,6 +137,14 @@ def _open_program(runtime: Runtime, target: str, options: dict[str, Any], stack:
     return Subject(program.handle, program.program.name, program.program.prog_type, maps)
 
 
+def _require_nothing_to_choose(target: str, options: dict[str, Any]) -> None:
+    """A pinned program is chosen, typed and bound already. Raises UsageError."""
+    chosen = {"--section": "sections", "--program": "programs", "--type": "prog_type", "--map": "maps"}
+    for option, name in chosen.items():
+        if options[name]:
+            raise UsageError(f"{option} is for object files; this is a pin", PinPlace(target))
+
+
 def _pinned_program(runtime: Runtime, handle: Any, target: str, stack: ExitStack) -> Subject:
     from toolchain.spec.runtime import ProgInfo
 
