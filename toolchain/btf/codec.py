@@ -20,14 +20,16 @@ Source: Linux 6.12, Documentation/bpf/btf.rst; limits from include/uapi/linux/bt
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, overload
 
 from toolchain.btf.encode import encode_type, encode_types, frame
-from toolchain.btf.strings import StringBuilder, StringTable
+from toolchain.btf.strings import StringBuilder, StringTable, essential_name
 from toolchain.btf.types import (
     HEADER_SIZE,
     MODIFIERS,
@@ -298,6 +300,16 @@ class Btf:
             self._by_name = _group(names)
         return list(self._by_name.get(name, ()))
 
+    def ids_of_flavours(self, stem: str) -> list[int]:
+        """The ids of all types named ``stem``, or ``stem___`` and a flavour, in order."""
+        if isinstance(self.types, _LazyTypes):
+            wanted, data = re.escape(stem.encode("utf-8", "surrogateescape")), self.strings.data
+            offsets = [found.start() for found in re.finditer(wanted + rb"(?=\0|___[^_])", data)]
+            ids = self._ids_at(self.types, offsets)
+        else:
+            ids = list(range(len(self.types)))
+        return [type_id for type_id in ids if essential_name(name_of(self.types[type_id])) == stem]
+
     def _ids_at(self, types: _LazyTypes, offsets: list[int]) -> list[int]:
         """The ids of the types whose names begin at one of ``offsets``: a few names need no text of all."""
         if self._by_offset is None:
@@ -375,9 +387,9 @@ _N = TypeVar("_N", str, int)
 
 
 def _group(names: Iterable[_N]) -> dict[_N, list[int]]:
-    groups: dict[_N, list[int]] = {}
+    groups: dict[_N, list[int]] = defaultdict(list)
     for type_id, name in enumerate(names):
-        groups.setdefault(name, []).append(type_id)
+        groups[name].append(type_id)
     return groups
 
 

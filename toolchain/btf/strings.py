@@ -7,6 +7,7 @@ table's size.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from toolchain.errors import ObjectError, SectionPlace
@@ -15,6 +16,16 @@ BUDGET: Final = 4
 _FREE: Final = 1 << 16
 """Characters that a table may give in any case."""
 _MAX_PLACES: Final = 256
+_FLAVOUR = re.compile(r"(.*[^_])___[^_]", re.DOTALL)
+
+
+def essential_name(name: str) -> str:
+    """A type's name without its flavour, which does not count: ``task_struct___old`` -> ``task_struct``.
+
+    Source: libbpf 1.7, src/libbpf.c, bpf_core_essential_name_len().
+    """
+    found = _FLAVOUR.match(name)
+    return found[1] if found else name
 
 
 class StringTable:

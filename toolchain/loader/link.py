@@ -14,7 +14,8 @@ that the program does not reach are left out.
 
 What is absent: a weak symbol that nobody defines has address 0, and a call of one becomes a call of a helper that no
 runtime has, which is harmless where the program guards it. A strong one is a LinkError that names it. Functions and
-variables of a kernel (.ksyms), weak or not, are Unsupported: a verdict without them would not be the kernel's.
+variables of a kernel (.ksyms) are those of ``obj.target``; without one, weak or not, they are Unsupported: a verdict
+without them would not be the kernel's.
 
 Pure: no file, no clock. Complexity: linear in the instructions reached.
 """
@@ -29,10 +30,18 @@ from toolchain.isa.codec import encode
 from toolchain.isa.insn import Insn
 from toolchain.isa.opcodes import CALL, LDDW, CallSrc, PseudoSrc
 from toolchain.isa.program_types import ProgType
-from toolchain.loader.core_relocation import resolve_core
+from toolchain.loader.core_relocation import CoreResolver
 from toolchain.loader.object_maps import MapTable
 from toolchain.loader.source_info import function_info, line_info
-from toolchain.spec.objects import FunctionSpec, ObjectSpec, ProgramSpec, Reference, ReferenceKind
+from toolchain.spec.objects import (
+    ExternSpec,
+    FunctionSpec,
+    ObjectSpec,
+    ProgramSpec,
+    Reference,
+    ReferenceKind,
+    TargetKernel,
+)
 from toolchain.spec.stages import LinkedProgram
 
 POISON_CALL = 2_002_000_000
@@ -137,6 +146,7 @@ class _Linker:
     def __init__(self, obj: ObjectSpec) -> None:
         self.obj = obj
         self.maps = MapTable(obj)
+        self.core = CoreResolver(obj)
         self.order: list[FunctionSpec] = []
         self.starts: dict[str, int] = {}
         self._size = 0
@@ -200,7 +210,7 @@ class _Linker:
 
     def _patched(self, function: FunctionSpec) -> Iterator[Insn]:
         """The instructions of ``function`` as they stand in the linked code."""
-        patches = resolve_core(self.obj, function)
+        patches = self.core.patches(function)
         references = {each.slot: each for each in function.references}
         calls = self._calls[function.name]
         start, slot = self.starts[function.name], 0
@@ -211,7 +221,7 @@ class _Linker:
             elif reference is not None:
                 yield self._refer(function, insn, reference)
             else:
-                yield patches.get(slot, insn)
+                yield from patches.get(slot, (insn,))
             slot += insn.slot_count
         for reference in references.values():
             text = f"relocation does not fall on an instruction: {reference.target}"
@@ -241,30 +251,57 @@ class _Linker:
         if kind == ReferenceKind.DATA:
             index = self.maps.index_of_data(target, where)
             return insn._replace(src=PseudoSrc.MAP_IDX_VALUE, imm=index, imm_high=_signed32(reference.addend))
-        self._check_extern_data(reference, where)
-        return insn._replace(src=PseudoSrc.IMM64, imm=0, imm_high=0)
+        return self._extern_data(insn, reference, where)
 
     def _extern_call(self, insn: Insn, reference: Reference, where: Where) -> Insn:
         if insn.opcode != CALL:
             raise LinkError(f"relocation of a call on another instruction: opcode 0x{insn.opcode:02x}", where)
-        if self._extern_section(reference.target) == ".ksyms":
-            raise Unsupported(f"kernel function {reference.target}", where)
+        if self._extern(reference.target).section == ".ksyms":
+            if self.obj.target is None:
+                raise Unsupported(f"kernel function {reference.target}", where)
+            number = self.obj.target.function(reference.target)
+            if number:
+                return insn._replace(src=CallSrc.KFUNC, off=0, imm=number)
         if reference.is_weak:
             return insn._replace(src=CallSrc.HELPER, off=0, imm=POISON_CALL)
         raise LinkError(f"undefined function: {reference.target}", where)
 
-    def _check_extern_data(self, reference: Reference, where: Where) -> None:
-        """Pass only what may count as 0."""
-        section = self._extern_section(reference.target)
-        if section == ".kconfig":
+    def _extern_data(self, insn: Insn, reference: Reference, where: Where) -> Insn:
+        """The address of a kernel's symbol, or 0 for a weak one that nobody defines."""
+        extern = self._extern(reference.target)
+        if extern.section == ".kconfig":
             raise Unsupported(f"kernel configuration variable {reference.target}", where)
-        if section == ".ksyms":
-            raise Unsupported(f"kernel variable {reference.target}", where)
+        if extern.section == ".ksyms":
+            if self.obj.target is None:
+                raise Unsupported(f"kernel variable {reference.target}", where)
+            found = self._kernel_symbol(insn, extern, self.obj.target)
+            if found is not None:
+                return found
         if not reference.is_weak:
             raise LinkError(f"undefined symbol: {reference.target}", where)
+        return insn._replace(src=PseudoSrc.IMM64, imm=0, imm_high=0)
 
-    def _extern_section(self, name: str) -> str:
-        return next((each.section for each in self.obj.externs if each.name == name), "")
+    def _kernel_symbol(self, insn: Insn, extern: ExternSpec, target: TargetKernel) -> Insn | None:
+        """A wide load of a kernel's symbol: by the id of its type where it is declared with one, else its address."""
+        if self._is_typed(extern):
+            number = target.function(extern.name) or target.variable(extern.name)
+            return insn._replace(src=PseudoSrc.BTF_ID, imm=number, imm_high=0) if number else None
+        address = target.address(extern.name)
+        if not address:
+            return None
+        return insn._replace(src=PseudoSrc.IMM64, imm=_signed32(address), imm_high=_signed32(address >> 32))
+
+    def _is_typed(self, extern: ExternSpec) -> bool:
+        from toolchain.btf.types import Func, Var, Void
+
+        btf = self.obj.btf
+        if btf is None or not extern.type_id:
+            return False
+        each = btf.get(extern.type_id)
+        return isinstance(each, Func) or (isinstance(each, Var) and not isinstance(btf.resolved(each.type_id), Void))
+
+    def _extern(self, name: str) -> ExternSpec:
+        return next((each for each in self.obj.externs if each.name == name), ExternSpec(name))
 
     def _place(self, function: FunctionSpec, slot: int) -> SectionPlace:
         return SectionPlace(self.obj.path, function.section, function.offset + 8 * slot)

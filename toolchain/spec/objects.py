@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from toolchain.errors import Where
 from toolchain.isa.insn import Insn
@@ -237,10 +237,37 @@ class ExternSpec(Value):
     type_id: int = 0
 
 
+class TargetKernel(Protocol):
+    """The kernel that an object is linked for: what its undefined symbols and CO-RE relocations ask about."""
+
+    @property
+    def types(self) -> Btf:
+        """The kernel's types. Raises Unsupported where it has none."""
+
+    def function(self, name: str) -> int:
+        """The id of a function's FUNC in ``types``, 0 where there is none."""
+
+    def variable(self, name: str) -> int:
+        """The id of a variable's VAR in ``types``, 0 where there is none."""
+
+    def address(self, name: str) -> int:
+        """A symbol's address, 0 where it is not known."""
+
+
+class KernelTypes(Protocol):
+    """Where the types of a kernel come from; read when first asked for."""
+
+    @property
+    def types(self) -> Btf:
+        """The types. Raises Unsupported, ObjectError."""
+
+
 @value_type
 class ObjectSpec(Value):
     """What an object means.
 
+    ``core_types`` answer its CO-RE relocations; None: those of ``target`` do.
+    ``target`` is the kernel that it is to be linked for, None for none: then what asks about a kernel is Unsupported.
     ``path`` names it in errors; ``sha1`` is the hex digest of the file (classic object pins are named by it).
     ``licence`` is '' where there is no licence section. ``warnings`` are things a user should hear, not faults.
     """
@@ -258,6 +285,8 @@ class ObjectSpec(Value):
     btf_ext: BtfExt | None = None
     sha1: str = ""
     warnings: tuple[str, ...] = ()
+    target: TargetKernel | None = None
+    core_types: KernelTypes | None = None
 
     def function(self, name: str) -> FunctionSpec:
         """The function of that name. Raises KeyError."""
