@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from toolchain.errors import LinkError, MapError, PinError, Unsupported
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapType
@@ -97,21 +97,24 @@ def fill_prog_arrays(
 
 
 def set_program(runtime: Runtime, array: MapHandle, slot: int, program: Handle, undo: Undo) -> None:
-    """Put a program into a slot of a prog array, and into ``undo`` what stood there. Raises MapError."""
+    """Put a program into a slot of a prog array, and into ``undo`` what stood there. Raises MapError.
+
+    Owns: ``undo`` holds the program that stood there, for the slot may have been all that kept it.
+    """
     key = _SLOT.pack(slot)
-    with suppress(MapError):
+    with suppress(MapError, PinError):
         before = array.lookup(key)
-        undo.append(partial(_restore, runtime, array, key, _SLOT.unpack(before)[0] if before else 0))
+        held = runtime.prog_by_id(_SLOT.unpack(before)[0]) if before else None
+        undo.append(partial(_restore, array, key, held))
     array.update(key, _fd(program))
 
 
-def _restore(runtime: Runtime, array: MapHandle, key: bytes, program_id: int) -> None:
-    with ExitStack() as stack:
-        stack.enter_context(suppress(MapError, PinError))
-        if program_id:
-            array.update(key, _fd(stack.enter_context(cast(Handle, runtime.prog_by_id(program_id)))))
-        else:
-            array.delete(key)
+def _restore(array: MapHandle, key: bytes, before: Handle | None) -> None:
+    if before is None:
+        array.delete(key)
+        return
+    with before:
+        array.update(key, _fd(before))
 
 
 def _fd(handle: Handle) -> bytes:
