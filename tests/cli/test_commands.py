@@ -120,6 +120,16 @@ def test_verify_leaves_no_trace(bpf_load, written, pin_root):
     assert not os.path.exists(pin_root)
 
 
+def test_the_whole_log_of_a_rejection_is_shown_on_demand(bpf_load, written):
+    path = written(unsafe(maps=4))
+    outcome = bpf_load("verify", "--log-level", "2", path)
+    log = bpf_load("--json", "verify", "--log-level", "2", path).json["programs"][0]["log"]
+    assert outcome.status == 3
+    assert outcome.out.splitlines()[: len(log)] == log
+    assert log[-1].startswith("processed ")
+    assert ": error: R0 invalid mem access 'map_value_or_null'" in outcome.err
+
+
 def test_the_log_is_shown_on_demand(bpf_load, written):
     outcome = bpf_load("verify", "--log-level", "2", written(counter()))
     assert "(85) call bpf_map_lookup_elem#1" in outcome.out

@@ -156,14 +156,14 @@ def _word(error: ToolchainError) -> str:
 
 
 def show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
-    """A verdict as text: the error or the log, and one line."""
+    """A verdict as text: the log if asked for, the error or what explains it, and one line."""
+    if with_log and verdict.log:
+        render.write(render.printable_lines(verdict.log))
     explanation = verdict.explanation() if with_explanation else None
     if explanation is not None:
         render.complain(render.printable_lines(f"{verdict.file}: error: {explanation.as_text()}"))
     elif verdict.error is not None:
         render.complain(render.error_text(verdict.error))
-    elif with_log:
-        render.write(render.printable_lines(verdict.log))
     if verdict.program:
         stats = verdict.stats
         work = f", {stats.processed} processed, {stats.usec / 1000:.1f} ms" if stats else ""
