@@ -10,7 +10,7 @@ from toolchain.asm.disassemble import disassemble
 from toolchain.asm.options import AsmOptions
 from toolchain.asm.shapes import Shapes
 from toolchain.errors import AsmError
-from toolchain.isa.opcodes import FORM_BY_NAME
+from toolchain.isa.forms import FORM_BY_NAME
 from toolchain.spec.objects import ObjectFile, Section
 
 DATA = Path(__file__).parent.parent / "data" / "asm"

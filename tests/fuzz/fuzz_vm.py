@@ -29,8 +29,9 @@ from tests.vm.engines import Observed  # noqa: E402
 from tests.vm.vectors import Vector, vector_files  # noqa: E402
 from toolchain.errors import Rejected, Unsupported  # noqa: E402
 from toolchain.isa.codec import decode, encode  # noqa: E402
+from toolchain.isa.forms import FORMS, Form  # noqa: E402
 from toolchain.isa.insn import Insn  # noqa: E402
-from toolchain.isa.opcodes import CALL, FORMS, LDDW, Form  # noqa: E402
+from toolchain.isa.opcodes import CALL, LDDW  # noqa: E402
 from toolchain.pin.store import ObjectStore  # noqa: E402
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram  # noqa: E402
 from toolchain.verifier import verify  # noqa: E402

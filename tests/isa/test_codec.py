@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolchain.isa.codec import decode, encode, swap_endian
+from toolchain.isa.forms import FORMS, form_of
 from toolchain.isa.insn import Insn, wide
-from toolchain.isa.opcodes import FORMS, LDDW, form_of
+from toolchain.isa.opcodes import LDDW
 
 S32 = st.integers(-(1 << 31), (1 << 31) - 1)
 NARROW = st.builds(

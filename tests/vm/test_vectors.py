@@ -9,7 +9,8 @@ from tests.vm.engines import hand_verified, run_user
 from tests.vm.vectors import Vector, vector_files
 from toolchain.errors import Unsupported
 from toolchain.isa.codec import decode
-from toolchain.isa.opcodes import CALL, FORMS, form_of
+from toolchain.isa.forms import FORMS, form_of
+from toolchain.isa.opcodes import CALL
 from toolchain.pin.store import ObjectStore
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
 from toolchain.verifier import verify

@@ -17,8 +17,8 @@ from toolchain.asm.printer import print_insn
 from toolchain.asm.sections import SHF_EXEC, SHF_MERGE, SHT_NOBITS, flag_letters, type_word
 from toolchain.asm.shapes import KEPT
 from toolchain.isa.codec import decode
+from toolchain.isa.forms import Form, Pattern, form_of
 from toolchain.isa.insn import Insn
-from toolchain.isa.opcodes import Form, Pattern, form_of
 from toolchain.spec.objects import (
     SHN_ABS,
     SHN_COMMON,

@@ -25,7 +25,8 @@ from typing import Any, Literal
 from toolchain.asm import expressions, tables
 from toolchain.asm.faults import Fault
 from toolchain.asm.options import AsmOptions
-from toolchain.isa.opcodes import FORM_BY_NAME, Form, Pattern, PseudoSrc
+from toolchain.isa.forms import FORM_BY_NAME, Form, Pattern
+from toolchain.isa.opcodes import PseudoSrc
 
 Emit = Callable[[tuple[Any, ...]], Any]
 

@@ -24,7 +24,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 from toolchain.asm import tables
 from toolchain.asm.expressions import MAX_DEPTH
 from toolchain.asm.faults import Fault
-from toolchain.isa.opcodes import FORM_BY_NAME, Form, Pattern
+from toolchain.isa.forms import FORM_BY_NAME, Form, Pattern
 
 GRAMMAR_FILES = ("bpf.lark", "pseudoc.lark", "mnemonic.lark")
 _NO_REGISTER = -1

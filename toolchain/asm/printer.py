@@ -8,8 +8,9 @@ an instruction is raw data to a reader and to the disassembler.
 from __future__ import annotations
 
 from toolchain.asm.tables import SHIFTS
+from toolchain.isa.forms import Form, Pattern, form_of
 from toolchain.isa.insn import Insn
-from toolchain.isa.opcodes import REGISTER_COUNT, Form, Pattern, form_of
+from toolchain.isa.opcodes import REGISTER_COUNT
 
 _NO_DST = frozenset({
     Pattern.JUMP, Pattern.JUMP_LONG, Pattern.CALL_HELPER, Pattern.CALL_LOCAL, Pattern.CALL_KFUNC, Pattern.EXIT,

@@ -1,12 +1,12 @@
 """The opcode table seen from assembly text: how each form is found by its operator or mnemonic.
 
-Everything here is derived from isa/opcodes.py when the module is imported (under 1 ms), but for the spellings that only
+Everything here is derived from isa/forms.py when the module is imported (under 1 ms), but for the spellings that only
 some assemblers know, which are rows of their own below.
 """
 
 from __future__ import annotations
 
-from toolchain.isa.opcodes import FORM_BY_NAME, FORMS, Form, Pattern
+from toolchain.isa.forms import FORM_BY_NAME, FORMS, Form, Pattern
 
 SHIFTS = frozenset({"<<=", ">>=", "s>>="})
 

@@ -1,7 +1,7 @@
 """Instructions to bytes and back, both endians.
 
 Decoding is total: every multiple of eight bytes decodes, and ``encode(decode(b)) == b``. Whether an
-instruction means anything is asked of the opcode table (opcodes.py) and of the verifier.
+instruction means anything is asked of the opcode table (forms.py) and of the verifier.
 
 Complexity: linear, about 1 us an instruction in CPython.
 """

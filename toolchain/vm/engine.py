@@ -286,8 +286,8 @@ def _printable(text: str) -> str:
 
 
 def _form_name(code: bytes, slot: int) -> str:
+    from toolchain.isa.forms import form_of
     from toolchain.isa.insn import Insn
-    from toolchain.isa.opcodes import form_of
 
     opcode, registers, off, imm = _SLOT.unpack_from(code, slot * 8)
     is_wide = opcode == LDDW

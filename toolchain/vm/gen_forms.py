@@ -1,6 +1,6 @@
 """Writes core/forms.h, the C core's copy of the opcode table: ``python -m toolchain.vm.gen_forms``.
 
-One row of isa/opcodes.py becomes one line of an X-macro list, sorted by opcode, so that the decoder finds the rows of
+One row of isa/forms.py becomes one line of an X-macro list, sorted by opcode, so that the decoder finds the rows of
 an opcode by one table lookup and the interpreter has one handler for each row. A test fails where the file is stale.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolchain.isa.opcodes import FORMS, Form
+from toolchain.isa.forms import FORMS, Form
 
 FORMS_HEADER = Path(__file__).parent / "core" / "forms.h"
 _ANY = "ANY"
 
 _HEAD = """\
-/* Generated from toolchain/isa/opcodes.py by toolchain/vm/gen_forms.py: do not edit. */
+/* Generated from toolchain/isa/forms.py by toolchain/vm/gen_forms.py: do not edit. */
 /* FORM(name, opcode, src, off, imm): a field is ANY where the instruction may hold any value. */
 #pragma once
 /* clang-format off */

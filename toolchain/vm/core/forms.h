@@ -1,4 +1,4 @@
-/* Generated from toolchain/isa/opcodes.py by toolchain/vm/gen_forms.py: do not edit. */
+/* Generated from toolchain/isa/forms.py by toolchain/vm/gen_forms.py: do not edit. */
 /* FORM(name, opcode, src, off, imm): a field is ANY where the instruction may hold any value. */
 #pragma once
 /* clang-format off */
