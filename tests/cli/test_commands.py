@@ -409,7 +409,9 @@ def test_version_and_help(bpf_load):
 
 
 FORBIDDEN = ("lark", "elftools", "importlib.metadata", "asyncio", "logging", "http", "email", "ctypes", "cffi",
-             "multiprocessing", "subprocess", "toolchain.asm")  # fmt: skip
+             "multiprocessing", "subprocess", "tempfile", "shutil", "random", "pathlib", "urllib", "difflib", "base64",
+             "socket", "toolchain.asm", "toolchain.kernel", "toolchain.isa.forms", "toolchain.loader.captures",
+             "toolchain.verifier.explain", "toolchain.verifier.rules", "toolchain.verifier.logpath")  # fmt: skip
 
 
 def test_a_load_imports_only_what_it_needs(written, pin_root):
