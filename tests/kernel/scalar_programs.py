@@ -22,7 +22,8 @@ from tests.kernel import oracle
 from toolchain.isa.opcodes import Alu, Class, Jmp
 from toolchain.verifier.arith import alu, fork, swap_bytes
 from toolchain.verifier.branch import decide, refine, refine_same
-from toolchain.verifier.scalar import UNKNOWN, Scalar, const, format_scalar
+from toolchain.verifier.scalar import UNKNOWN, Scalar, const
+from toolchain.verifier.scalar_text import format_scalar
 
 Regs = dict[int, Scalar]
 

@@ -24,8 +24,8 @@ from toolchain.verifier import regtypes as types
 from toolchain.verifier.prune import Pruner
 from toolchain.verifier.regtypes import Reg
 from toolchain.verifier.regtypes import number as number_of
-from toolchain.verifier.scalar import truncate_to_size
 from toolchain.verifier.state import SPILL, ZERO_BYTE, Frame, State
+from toolchain.verifier.width import truncate_to_size
 
 M64 = (1 << 64) - 1
 M32 = (1 << 32) - 1

@@ -19,19 +19,13 @@ from toolchain.verifier.scalar import (
     ZERO,
     Scalar,
     const,
-    format_ranges,
-    format_scalar,
     from_bounds,
     resync,
     settle,
-    sext,
-    sext32,
-    truncate_to_size,
-    unknown_of_size,
     violation,
-    violation_text,
-    zext32,
 )
+from toolchain.verifier.scalar_text import format_ranges, format_scalar, violation_text
+from toolchain.verifier.width import sext, sext32, truncate_to_size, unknown_of_size, zext32
 
 
 def test_small_constants_are_shared() -> None:

@@ -49,8 +49,10 @@ from toolchain.verifier.regtypes import (
     number,
     type_text,
 )
-from toolchain.verifier.scalar import S64_MIN, settle, sext, sext32, unknown_of_size, violation_text, zext32
+from toolchain.verifier.scalar import S64_MIN, settle
+from toolchain.verifier.scalar_text import violation_text
 from toolchain.verifier.stack import assign_id
+from toolchain.verifier.width import sext, sext32, unknown_of_size, zext32
 
 MAX_VAR_OFF = 1 << 29
 _UNKNOWN_LOW_HALF = number(unknown_of_size(4))

@@ -36,14 +36,9 @@ from toolchain.verifier.scalar import (
     only_member,
     resync,
     settle,
-    sext,
-    sext32,
     sync,
-    truncate_to_size,
-    with_low_half,
-    zext32,
-    zext_views,
 )
+from toolchain.verifier.width import sext, sext32, truncate_to_size, with_low_half, zext32, zext_views
 
 _B63 = 1 << 63
 _B31 = 1 << 31

@@ -49,8 +49,9 @@ from toolchain.verifier.regtypes import (
     Reg,
     constant,
 )
-from toolchain.verifier.scalar import const, zext32
+from toolchain.verifier.scalar import const
 from toolchain.verifier.state import FP, HIST_DST_STACK, HIST_SRC_STACK, SPILL, Frame, Slot, State, stored_registers_of
+from toolchain.verifier.width import zext32
 
 MAX_PACKET_OFF = 0xFFFF
 _LINKED_MAX = 6

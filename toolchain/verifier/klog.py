@@ -34,21 +34,8 @@ from toolchain.verifier.regtypes import (
     Reg,
     type_text,
 )
-from toolchain.verifier.scalar import M64, format_ranges, format_scalar
+from toolchain.verifier.scalar_text import format_ranges, format_scalar, signed_text, unsigned_text
 from toolchain.verifier.state import INVALID, SLOT_LETTERS, SPILL, Frame, Slot
-
-_B63 = 1 << 63
-
-
-def signed_text(number: int) -> str:
-    """A signed number as the log shows it: decimal if it fits 16 bits, else hexadecimal of its 64-bit pattern."""
-    return str(number) if -0x8000 <= number <= 0x7FFF else f"0x{number & M64:x}"
-
-
-def unsigned_text(number: int) -> str:
-    """An unsigned number as the log shows it."""
-    number &= M64
-    return str(number) if number <= 0xFFFF else f"0x{number:x}"
 
 
 def reg_text(reg: Reg, frameno: int, is_precise: bool = False) -> str:

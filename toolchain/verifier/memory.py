@@ -48,7 +48,8 @@ from toolchain.verifier.regtypes import (
     pointer,
     type_text,
 )
-from toolchain.verifier.scalar import S64_MIN, sext, truncate_to_size, unknown_of_size
+from toolchain.verifier.scalar import S64_MIN
+from toolchain.verifier.width import sext, truncate_to_size, unknown_of_size
 
 MAX_VAR_OFF = 1 << 29
 

@@ -17,8 +17,7 @@ with the kernel's log (and equal pruning decisions) needs the same result, not m
 Scalars are values: nothing changes one once it is made. Constants -256..256 and the plain unknowns are shared, so that
 pruning can begin with ``is``.
 
-Source: Linux 6.18.44 kernel/bpf/verifier.c (reg_bounds_sync and what it calls, coerce_reg_to_size and its kin) and
-kernel/bpf/log.c (print_scalar_ranges), as facts.
+Source: Linux 6.18.44 kernel/bpf/verifier.c (reg_bounds_sync and what it calls), as facts.
 """
 
 from __future__ import annotations
@@ -140,7 +139,10 @@ class Scalar:
         return hash((self.value, self.mask, self.umin, self.umax, self.smin))
 
     def __repr__(self) -> str:
-        return f"<Scalar {format_scalar(self)}>"
+        if not self.mask:
+            return f"<Scalar {self.signed_value}>"
+        bits = tnum.format_tnum(self.value, self.mask)
+        return f"<Scalar {bits} u64 {self.umin}..{self.umax} s64 {self.smin}..{self.smax}>"
 
 
 UNKNOWN = Scalar(0, M64, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
@@ -469,175 +471,3 @@ def settle(scalar: Scalar) -> Scalar:
     if violation(scalar):
         return Scalar(scalar.value, scalar.mask, S64_MIN, S64_MAX, 0, M64, S32_MIN, S32_MAX, 0, M32)
     return scalar
-
-
-def violation_text(scalar: Scalar, context: str) -> str:
-    """The line that the kernel's log has for contradicting views; '' where there is nothing to say."""
-    reason = violation(scalar)
-    if not reason:
-        return ""
-    s = scalar
-    return (
-        f"verifier bug: REG INVARIANTS VIOLATION ({context}): {reason} u64=[0x{s.umin:x}, 0x{s.umax:x}] "
-        f"s64=[0x{s.smin & M64:x}, 0x{s.smax & M64:x}] u32=[0x{s.u32_min:x}, 0x{s.u32_max:x}] "
-        f"s32=[0x{s.s32_min & M32:x}, 0x{s.s32_max & M32:x}] var_off=(0x{s.value:x}, 0x{s.mask:x})"
-    )
-
-
-# --- width changes ----------------------------------------------------------------------------------------------------
-
-
-def zext32(scalar: Scalar) -> Scalar:
-    """The low half with the high half zero: what every 32-bit operation leaves. Source: verifier.c zext_32_to_64."""
-    s = scalar
-    if s is UNKNOWN:
-        return _UNKNOWN_BY_SIZE[4]
-    if not s.mask & M32 and s.u32_min == s.u32_max:
-        return const(s.value & M32)
-    return zext_views(s.value, s.mask, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
-
-
-def zext_views(value: int, mask: int, s32_min: int, s32_max: int, u32_min: int, u32_max: int) -> Scalar:
-    """`zext32` of views of the low half; the high half of ``value`` and ``mask`` is ignored."""
-    if s32_min >= 0 and s32_max >= 0:
-        smin, smax = s32_min, s32_max
-    else:
-        smin, smax = 0, M32
-    return sync(value & M32, mask & M32, smin, smax, u32_min, u32_max, s32_min, s32_max, u32_min, u32_max)
-
-
-def with_low_half(scalar: Scalar, low: int) -> Scalar:
-    """The low half is the number ``low`` (unsigned 32 bits), the high half as before; not synchronised.
-
-    Source: verifier.c __mark_reg32_known.
-    """
-    value, mask = tnum.with_subreg(scalar.value, scalar.mask, low, 0)
-    signed = (low ^ _B31) - _B31
-    return Scalar(value, mask, scalar.smin, scalar.smax, scalar.umin, scalar.umax, signed, signed, low, low)
-
-
-def truncate_to_size(scalar: Scalar, size: int) -> Scalar:
-    """The low ``size`` bytes (1, 2 or 4), the rest zero: a narrow load or spill. Source: coerce_reg_to_size."""
-    s = scalar
-    low = (1 << size * 8) - 1
-    if s.umin & ~low == s.umax & ~low:
-        umin, umax = s.umin & low, s.umax & low
-    else:
-        umin, umax = 0, low
-    if size < 4:
-        return sync(s.value & low, s.mask & low, umin, umax, umin, umax, S32_MIN, S32_MAX, 0, M32)
-    return sync(s.value & low, s.mask & low, umin, umax, umin, umax, s.s32_min, s.s32_max, s.u32_min, s.u32_max)
-
-
-_UNKNOWN_BY_SIZE = {
-    8: UNKNOWN,
-    4: truncate_to_size(UNKNOWN, 4),
-    2: truncate_to_size(UNKNOWN, 2),
-    1: truncate_to_size(UNKNOWN, 1),
-}
-
-
-def unknown_of_size(size: int) -> Scalar:
-    """Any value of ``size`` bytes (1, 2, 4, 8), zero-extended; a shared object."""
-    return _UNKNOWN_BY_SIZE[size]
-
-
-def sext(scalar: Scalar, size: int) -> Scalar:
-    """The low ``size`` bytes (1, 2 or 4) sign-extended to 64 bits: movsx and sign-extending loads.
-
-    Ranges survive where all values agree above the cut and no value changes sign. The result is not synchronised, as in
-    the kernel. Source: verifier.c coerce_reg_to_size_sx.
-    """
-    s = scalar
-    bits = size * 8
-    top = 1 << bits - 1
-    low = (top << 1) - 1
-    if not s.mask:
-        return const(((s.value & low) ^ top) - top)
-    if s.smax >> bits == s.smin >> bits:
-        first, last = ((s.smin & low) ^ top) - top, ((s.smax & low) ^ top) - top
-        smin, smax = min(first, last), max(first, last)
-        if (smin >= 0) == (smax >= 0):
-            value, mask = tnum.range_(smin & M64, smax & M64)
-            return Scalar(value, mask, smin, smax, smin & M64, smax & M64, smin, smax, smin & M32, smax & M32)
-    return Scalar(0, M64, -top, top - 1, 0, M64, -top, top - 1, 0, M32)
-
-
-def sext32(scalar: Scalar, size: int) -> Scalar:
-    """The low ``size`` bytes (1 or 2) sign-extended to 32, then zero-extended. Source: coerce_subreg_to_size_sx."""
-    s = scalar
-    bits = size * 8
-    top = 1 << bits - 1
-    low = (top << 1) - 1
-    if not s.mask:
-        return const((((s.value & low) ^ top) - top) & M32)
-    if s.s32_max >> bits == s.s32_min >> bits:
-        first, last = ((s.s32_min & low) ^ top) - top, ((s.s32_max & low) ^ top) - top
-        s32_min, s32_max = min(first, last), max(first, last)
-        if (s32_min >= 0) == (s32_max >= 0):
-            value, mask = tnum.range_(s32_min & M64, s32_max & M64)
-            return zext_views(value, mask, s32_min, s32_max, s32_min & M32, s32_max & M32)
-    return zext_views(0, M32, -top, top - 1, 0, M32)
-
-
-# --- text -------------------------------------------------------------------------------------------------------------
-
-
-def signed_text(number: int) -> str:
-    """A signed number as the log prints it: decimal where it fits 16 bits, else hexadecimal of 64 bits."""
-    return str(number) if -0x8000 <= number <= 0x7FFF else f"0x{number & M64:x}"
-
-
-def unsigned_text(number: int) -> str:
-    """An unsigned number as the log prints it: decimal where it fits 16 bits, else hexadecimal."""
-    return str(number) if number <= 0xFFFF else f"0x{number:x}"
-
-
-def format_ranges(scalar: Scalar) -> str:
-    """``smin=0,smax=umax=255,var_off=(0x0; 0xff)``: what is not the widest, equal numbers of like kind joined by ``=``.
-
-    Source: kernel/bpf/log.c print_scalar_ranges and the end of print_reg_state.
-    """
-    s = scalar
-    rows = [
-        ("smin", s.smin & M64, s.smin != S64_MIN),
-        ("smax", s.smax & M64, s.smax != S64_MAX),
-        ("umin", s.umin, s.umin != 0),
-        ("umax", s.umax, s.umax != M64),
-        ("smin32", _joined32(s.s32_min), s.s32_min != S32_MIN),
-        ("smax32", _joined32(s.s32_max), s.s32_max != S32_MAX),
-        ("umin32", s.u32_min, s.u32_min != 0),
-        ("umax32", s.u32_max, s.u32_max != M32),
-    ]
-    parts = []
-    for index, (name, number, is_shown) in enumerate(rows):
-        if not is_shown:
-            continue
-        is_negative = name[0] == "s" and number >= _B63
-        names = name + "="
-        for later in range(index + 2, 8, 2):
-            other, other_number, other_shown = rows[later]
-            if other_shown and other_number == number and (other[0] == "s" and other_number >= _B63) == is_negative:
-                rows[later] = (other, other_number, False)
-                names += other + "="
-        parts.append(names + (signed_text((number ^ _B63) - _B63) if name[0] == "s" else unsigned_text(number)))
-    if s.mask != M64 or s.value:
-        parts.append(f"var_off={tnum.format_tnum(s.value, s.mask)}")
-    return ",".join(parts)
-
-
-def _joined32(number: int) -> int:
-    """A signed 32-bit end as the log compares it: sign-extended if it prints as a decimal, else zero-extended."""
-    return number & M64 if -0x8000 <= number <= 0x7FFF else number & M32
-
-
-def format_scalar(scalar: Scalar, attributes: str = "", is_precise: bool = False) -> str:
-    """The kernel log's text of a number: ``42``, ``scalar()``, ``scalar(id=1,umax=255,var_off=(0x0; 0xff))``.
-
-    ``attributes`` goes first inside the parentheses (``id=1``, ``id=1+4``). Source: kernel/bpf/log.c print_reg_state.
-    """
-    prefix = "P" if is_precise else ""
-    if not scalar.mask:
-        return prefix + signed_text(scalar.signed_value)
-    inside = format_ranges(scalar)
-    return f"{prefix}scalar({attributes}{',' if attributes and inside else ''}{inside})"
