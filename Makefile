@@ -23,8 +23,8 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/*/build_*.p
 	touch $@
 
 demo: build ## the main job: two invocations share one map
-	$(MAKE) --no-print-directory -C examples assembled BPF_AS=$(abspath $(BIN))/bpf-as
-	BPF_LOAD=$(abspath $(BIN))/bpf-load examples/share.sh
+	$(MAKE) --no-print-directory -C examples assembled BPF_AS=../$(BIN)/bpf-as
+	BPF_LOAD=../$(BIN)/bpf-load examples/share.sh
 
 test: build ## every test that needs neither root nor a kernel
 	$(BIN)/python -m pytest -q -m 'not kernel'
@@ -47,7 +47,7 @@ format: build ## put the sources into shape
 	$(BIN)/clang-format -i $(C_SOURCES)
 
 sanitize: build ## the C core under ASan and UBSan, by its own driver
-	$(MAKE) --no-print-directory -C tests/sanitize PYTHON=$(abspath $(BIN))/python
+	$(MAKE) --no-print-directory -C tests/sanitize PYTHON=../../$(BIN)/python
 
 fuzz: build ## every fuzz target, SECONDS_EACH each
 	for target in tests/fuzz/fuzz_*.py; do $(BIN)/python $$target --seconds $(SECONDS_EACH) || exit 1; done

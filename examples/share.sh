@@ -11,7 +11,7 @@ if [ -z "${BPF_PIN_ROOT:-}" ]; then
     export BPF_PIN_ROOT
     trap 'rm -rf "$BPF_PIN_ROOT"' EXIT
 fi
-show() { echo "\$ bpf-load $*"; $bpf_load "$@"; }
+show() { echo "\$ bpf-load $*"; "$bpf_load" "$@"; }
 
 show load "$ingress" ${INGRESS:+--program "$INGRESS"} --pin ingress
 show load "$egress" ${EGRESS:+--program "$EGRESS"} --pin egress
@@ -20,7 +20,7 @@ show run egress --pcap veth.pcap
 show pin tree
 
 expected=$(python3 count.py veth.pcap)
-shared=$($bpf_load --json map dump tc/globals/acc | python3 -c '
+shared=$("$bpf_load" --json map dump tc/globals/acc | python3 -c '
 import json, struct, sys
 for entry in json.load(sys.stdin)["entries"]:
     key, value = (bytes(int(byte, 16) for byte in entry[name]) for name in ("key", "value"))

@@ -35,6 +35,16 @@ def test_make_knows_the_commands_that_the_documents_name():
 
 
 @pytest.mark.usefixtures("assembled")
+def test_the_demo_runs_where_a_path_has_a_space(tmp_path):
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    (folder / "bpf-load").symlink_to(BINARIES / "bpf-load")
+    assert run("sh", "examples/share.sh", BPF_LOAD=str(folder / "bpf-load")).endswith("equal\n")
+    for target in ("demo", "sanitize"):  # no absolute paths, which make would split
+        assert str(ROOT) not in run("make", "-n", "-s", "-o", "build", target, MAKEFLAGS="")
+
+
+@pytest.mark.usefixtures("assembled")
 def test_the_demo_prints_what_the_readme_shows():
     output = run("sh", "examples/share.sh", BPF_LOAD=str(BINARIES / "bpf-load")).splitlines()
     shown = next(text for _, text in BLOCKS if text.startswith("$ bpf-load load")).splitlines()

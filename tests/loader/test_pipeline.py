@@ -336,7 +336,7 @@ def test_a_full_or_read_only_tree(tmp_path, options, errno):
     path.write_bytes(counter(value_size=4096, max_entries=512))
     place = tmp_path / "tree"
     place.mkdir()
-    command = f"mount -t tmpfs -o {options} none {place} && exec {sys.executable} -c '{LOAD}' {place}/pins {path}"
+    command = f"mount -t tmpfs -o {options} none {place} && exec '{sys.executable}' -c '{LOAD}' {place}/pins {path}"
     done = subprocess.run(["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True)
     assert done.returncode == 5, done
     assert errno in done.stderr
