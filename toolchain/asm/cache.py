@@ -23,7 +23,7 @@ MAX_PLANS = 4000
 _FOLDER = "bpf-toolchain"
 _HERE = os.path.dirname(__file__)
 _SOURCES = (
-    "bpf.lark", "pseudoc.lark", "mnemonic.lark", "grammar.py", "shapes.py", "tables.py",
+    "bpf.lark", "pseudoc.lark", "mnemonic.lark", "grammar.py", "plans.py", "shapes.py", "tables.py",
     "../isa/opcodes.py", "../isa/forms.py",
 )  # fmt: skip
 

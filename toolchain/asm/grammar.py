@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
@@ -24,27 +24,11 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 from toolchain.asm import tables
 from toolchain.asm.expressions import MAX_DEPTH
 from toolchain.asm.faults import Fault
+from toolchain.asm.plans import Memory, Register, insn_item, memory_at, mnemonic_item, same, want_same_size, want_size
+from toolchain.asm.syntax_faults import describe_syntax
 from toolchain.isa.forms import FORM_BY_NAME, Form, Pattern
 
 GRAMMAR_FILES = ("bpf.lark", "pseudoc.lark", "mnemonic.lark")
-_NO_REGISTER = -1
-"""Field value 0, as a fixed register."""
-
-
-class Register(NamedTuple):
-    """A register operand: ``ref`` as in a plan, its width in bytes, its place in the text."""
-
-    ref: int
-    size: int
-    start: int
-    end: int
-
-
-class Memory(NamedTuple):
-    """``[register + offset]``."""
-
-    base: Register
-    offset: Any
 
 
 def grammar_text() -> str:
@@ -210,33 +194,33 @@ class _Planner(Transformer[Token, Any]):
 
     def _arithmetic(self, dst: Register, operator: str, operand: Any) -> Any:
         if isinstance(operand, Register):
-            _same_size(dst, operand)
-            return _insn(tables.ALU[operator, dst.size, True], dst, operand)
-        return _insn(tables.ALU[operator, dst.size, False], dst, imm=operand)
+            want_same_size(dst, operand)
+            return insn_item(tables.ALU[operator, dst.size, True], dst, operand)
+        return insn_item(tables.ALU[operator, dst.size, False], dst, imm=operand)
 
     def negate_insn(self, children: list[Any]) -> Any:
         dst, src = children
-        _same_size(dst, src)
+        want_same_size(dst, src)
         form = FORM_BY_NAME["neg64" if dst.size == 8 else "neg32"]
-        return _insn(form, dst, checks=[_same(dst, src, "negation works in place: both registers must be the same")])
+        return insn_item(form, dst, checks=[same(dst, src, "negation works in place: both registers must be the same")])
 
     def movsx(self, children: list[Any]) -> Any:
         dst, cast, src = children
-        _same_size(dst, src)
+        want_same_size(dst, src)
         width = "".join(char for char in str(cast) if char.isdigit())
         form = FORM_BY_NAME.get(f"movsx{width}_{dst.size * 8}")
         if form is None:
             raise Fault(f"no sign extension from {width} to {dst.size * 8} bits", _start(cast), _end(cast))
-        return _insn(form, dst, src)
+        return insn_item(form, dst, src)
 
     def swap(self, children: list[Any]) -> Any:
         dst, word, src = children
         for each in (dst, src):
-            _want_size(each, 8, f"{word} takes a 64-bit register")
-        return _insn(
+            want_size(each, 8, f"{word} takes a 64-bit register")
+        return insn_item(
             FORM_BY_NAME[str(word)],
             dst,
-            checks=[_same(dst, src, f"{word} works in place: both registers must be the same")],
+            checks=[same(dst, src, f"{word} works in place: both registers must be the same")],
         )
 
     def load(self, children: list[Any]) -> Any:
@@ -247,7 +231,7 @@ class _Planner(Transformer[Token, Any]):
             raise Fault(f"no load of {symbol}", _start(memory), _end(memory))
         if dst.size == 4 and symbol not in ("u8", "u16", "u32"):
             raise Fault(f"a load of {symbol} fills a 64-bit register: w (r)", dst.start, dst.end)
-        return _insn(form, dst, address.base, off=address.offset)
+        return insn_item(form, dst, address.base, off=address.offset)
 
     def load_packet(self, children: list[Any]) -> Any:
         dst, memory, _, (base, index) = children
@@ -255,15 +239,15 @@ class _Planner(Transformer[Token, Any]):
         form = tables.MEMORY.get((Pattern.LD_IND if base else Pattern.LD_ABS, symbol))
         if form is None:
             raise Fault(f"no packet load of {symbol} (u8, u16, u32)", _start(memory), _end(memory))
-        _want_size(dst, 8, "a packet load fills r0")
-        return _insn(form, None, base, imm=index, checks=[["is", dst.ref, 0, "a packet load fills r0"]])
+        want_size(dst, 8, "a packet load fills r0")
+        return insn_item(form, None, base, imm=index, checks=[["is", dst.ref, 0, "a packet load fills r0"]])
 
     def packet_absolute(self, children: list[Any]) -> Any:
         return None, children[0]
 
     def packet_indirect(self, children: list[Any]) -> Any:
         base = children[0]
-        _want_size(base, 8, "a packet index is a 64-bit register")
+        want_size(base, 8, "a packet index is a 64-bit register")
         return base, children[1] if len(children) > 1 else 0
 
     def store(self, children: list[Any]) -> Any:
@@ -276,8 +260,8 @@ class _Planner(Transformer[Token, Any]):
         if isinstance(operand, Register):
             if operand.size == 4 and form.size == 8:
                 raise Fault("a store of u64 takes a 64-bit register: w (r)", operand.start, operand.end)
-            return _insn(form, address.base, operand, off=address.offset)
-        return _insn(form, address.base, off=address.offset, imm=operand)
+            return insn_item(form, address.base, operand, off=address.offset)
+        return insn_item(form, address.base, off=address.offset, imm=operand)
 
     def atomic(self, children: list[Any]) -> Any:
         _, memory, address, operator, src = children
@@ -286,8 +270,8 @@ class _Planner(Transformer[Token, Any]):
         if form is None:
             raise Fault(f"no atomic {operator} of {symbol} (+= |= &= ^= of u32, u64)", _start(operator), _end(operator))
         if form.size == 8:
-            _want_size(src, 8, "an atomic operation on u64 takes a 64-bit register")
-        return _insn(form, address.base, src, off=address.offset)
+            want_size(src, 8, "an atomic operation on u64 takes a 64-bit register")
+        return insn_item(form, address.base, src, off=address.offset)
 
     def atomic_value(self, children: list[Any]) -> Any:
         dst, word, cast, address, *registers = children
@@ -304,93 +288,93 @@ class _Planner(Transformer[Token, Any]):
         dst, word, base, *rest = children
         offset = rest[0] if len(rest) == 2 else 0
         form = FORM_BY_NAME["axchg64" if str(word) == "xchg_64" else "axchg32"]
-        return self._exchange(form, dst, _memory(base, offset), [rest[-1]], str(word))
+        return self._exchange(form, dst, memory_at(base, offset), [rest[-1]], str(word))
 
     def compare_exchange(self, children: list[Any]) -> Any:
         dst, word, base, *rest = children
         offset = rest[0] if len(rest) == 3 else 0
         form = FORM_BY_NAME["acmpxchg64" if str(word) == "cmpxchg_64" else "acmpxchg32"]
-        return self._exchange(form, dst, _memory(base, offset), rest[-2:], str(word))
+        return self._exchange(form, dst, memory_at(base, offset), rest[-2:], str(word))
 
     def _exchange(self, form: Form, dst: Register, address: Memory, registers: list[Register], word: str) -> Any:
         for each in (dst, *registers):
-            _want_size(each, form.size, f"{word} works on {form.size * 8} bits")
+            want_size(each, form.size, f"{word} works on {form.size * 8} bits")
         if form.pattern is Pattern.CMPXCHG:
             old, src = registers
             text = f"{word} compares with, and returns in, register 0"
             checks = [["is", dst.ref, 0, text], ["is", old.ref, 0, text]]
-            return _insn(form, address.base, src, off=address.offset, checks=checks)
+            return insn_item(form, address.base, src, off=address.offset, checks=checks)
         src = registers[0]
-        checks = [_same(dst, src, f"{word} returns in the register of its operand: both must be the same")]
-        return _insn(form, address.base, src, off=address.offset, checks=checks)
+        checks = [same(dst, src, f"{word} returns in the register of its operand: both must be the same")]
+        return insn_item(form, address.base, src, off=address.offset, checks=checks)
 
     def load_acquire(self, children: list[Any]) -> Any:
         dst, _, cast, address = children
         form = self._ordered("load_acquire", cast, dst)
-        return _insn(form, dst, address.base, off=address.offset)
+        return insn_item(form, dst, address.base, off=address.offset)
 
     def store_release(self, children: list[Any]) -> Any:
         _, cast, address, src = children
         form = self._ordered("store_release", cast, src)
-        return _insn(form, address.base, src, off=address.offset)
+        return insn_item(form, address.base, src, off=address.offset)
 
     def _ordered(self, word: str, cast: Token, register: Register) -> Form:
         symbol = _size_word(cast)
         suffix = {"u8": "b", "u16": "h", "u32": "w", "u64": "dw"}[symbol]
-        _want_size(register, 8 if symbol == "u64" else 4, f"{word} of {symbol} takes a register of its width")
+        want_size(register, 8 if symbol == "u64" else 4, f"{word} of {symbol} takes a register of its width")
         return FORM_BY_NAME[f"{word}_{suffix}"]
 
     def address_space_cast(self, children: list[Any]) -> Any:
         dst, _, src, to_space, from_space = children
         for each in (dst, src):
-            _want_size(each, 8, "addr_space_cast takes 64-bit registers")
+            want_size(each, 8, "addr_space_cast takes 64-bit registers")
         text = "an address space fits in 16 bits"
         # LLVM's order: addr_space_cast(src, dst_space, src_space) is imm = dst_space << 16 | src_space
         imm = ["bit_or", ["shl", to_space, 16], from_space]
         checks = [["between", each, 0, 0xFFFF, text] for each in (to_space, from_space)]
-        return _insn(FORM_BY_NAME["addr_space_cast"], dst, src, imm=imm, checks=checks)
+        return insn_item(FORM_BY_NAME["addr_space_cast"], dst, src, imm=imm, checks=checks)
 
     def load_wide(self, children: list[Any]) -> Any:
         dst, expr = children[0], children[1]
-        _want_size(dst, 8, "a wide load fills a 64-bit register")
-        return _insn(FORM_BY_NAME["lddw"], dst, imm=expr)
+        want_size(dst, 8, "a wide load fills a 64-bit register")
+        return insn_item(FORM_BY_NAME["lddw"], dst, imm=expr)
 
     def load_pseudo(self, children: list[Any]) -> Any:
         _, dst, kind, expr = children
-        _want_size(dst, 8, "a wide load fills a 64-bit register")
+        want_size(dst, 8, "a wide load fills a 64-bit register")
         return ["pseudo", dst.ref, kind, expr]
 
     def jump_if(self, children: list[Any]) -> Any:
         _, dst, condition, operand, _, target = children
         if isinstance(operand, Register):
-            _same_size(dst, operand)
-            return _insn(tables.CONDITIONS[str(condition), dst.size, True], dst, operand, off=target)
-        return _insn(tables.CONDITIONS[str(condition), dst.size, False], dst, off=target, imm=operand)
+            want_same_size(dst, operand)
+            return insn_item(tables.CONDITIONS[str(condition), dst.size, True], dst, operand, off=target)
+        return insn_item(tables.CONDITIONS[str(condition), dst.size, False], dst, off=target, imm=operand)
 
     def jump(self, children: list[Any]) -> Any:
         word, target = children
         form = FORM_BY_NAME[{"goto": "ja"}.get(str(word), str(word))]
-        return _insn(form, imm=target) if form.pattern is Pattern.JUMP_LONG else _insn(form, off=target)
+        return insn_item(form, imm=target) if form.pattern is Pattern.JUMP_LONG else insn_item(form, off=target)
 
     def call(self, children: list[Any]) -> Any:
-        return _insn(FORM_BY_NAME["call_helper"], imm=children[1])
+        return insn_item(FORM_BY_NAME["call_helper"], imm=children[1])
 
     def call_local(self, children: list[Any]) -> Any:
-        return _insn(FORM_BY_NAME["call_local"], imm=children[1])
+        return insn_item(FORM_BY_NAME["call_local"], imm=children[1])
 
     def call_register(self, children: list[Any]) -> Any:
-        _want_size(children[1], 8, "callx takes a 64-bit register")
-        return _insn(FORM_BY_NAME["callx"], children[1])
+        want_size(children[1], 8, "callx takes a 64-bit register")
+        return insn_item(FORM_BY_NAME["callx"], children[1])
 
     def jump_register(self, children: list[Any]) -> Any:
-        _want_size(children[1], 8, "gotox takes a 64-bit register")
-        return _insn(FORM_BY_NAME["gotox"], children[1])
+        want_size(children[1], 8, "gotox takes a 64-bit register")
+        return insn_item(FORM_BY_NAME["gotox"], children[1])
 
     def exit(self, _: list[Any]) -> Any:
-        return _insn(FORM_BY_NAME["exit"])
+        return insn_item(FORM_BY_NAME["exit"])
 
     def address(self, children: list[Any]) -> Memory:
-        return _memory(children[0], children[1] if len(children) > 1 else 0)
+        return memory_at(children[0], children[1] if len(children) > 1 else 0)
 
     bracketed = address
 
@@ -411,45 +395,7 @@ class _Planner(Transformer[Token, Any]):
             register = each.base if isinstance(each, Memory) else each
             if isinstance(register, Register) and register.size == 4 and (form.size == 8 or isinstance(each, Memory)):
                 raise Fault("a 64-bit register is wanted here: w (r)", register.start, register.end)
-        return _mnemonic_plan(form, operands, kinds, mnemonic)
-
-
-def _mnemonic_plan(form: Form, operands: list[Any], kinds: str, mnemonic: str) -> Any:
-    pattern = form.pattern
-    if pattern is Pattern.SWAP and kinds == "ri":
-        return _insn(
-            form, operands[0], imm=operands[1], checks=[["in", operands[1], [16, 32, 64], f"width of {mnemonic}"]]
-        )
-    if pattern is Pattern.MOVSX and kinds == "rri":
-        widths = [8, 16, 32] if form.size == 8 else [8, 16]
-        return _insn(
-            form,
-            operands[0],
-            operands[1],
-            off=operands[2],
-            checks=[["in", operands[2], widths, f"width of {mnemonic}"]],
-        )
-    if pattern in (Pattern.ALU_REG, Pattern.MOVSX):
-        return _insn(form, operands[0], operands[1])
-    if pattern in (Pattern.ALU_IMM, Pattern.LDDW):
-        return _insn(form, operands[0], imm=operands[1])
-    if pattern is Pattern.LD_IND:
-        return _insn(form, None, operands[0], imm=operands[1])
-    if pattern is Pattern.LOAD:
-        return _insn(form, operands[0], operands[1].base, off=operands[1].offset)
-    if kinds == "mr":
-        return _insn(form, operands[0].base, operands[1], off=operands[0].offset)
-    if pattern is Pattern.STORE_IMM:
-        return _insn(form, operands[0].base, off=operands[0].offset, imm=operands[1])
-    if pattern is Pattern.JUMP_REG:
-        return _insn(form, operands[0], operands[1], off=operands[2])
-    if pattern is Pattern.JUMP_IMM:
-        return _insn(form, operands[0], imm=operands[1], off=operands[2])
-    if pattern is Pattern.JUMP:
-        return _insn(form, off=operands[0])
-    if kinds == "i":
-        return _insn(form, imm=operands[0])
-    return _insn(form, operands[0] if operands else None)
+        return mnemonic_item(form, operands, kinds, mnemonic)
 
 
 def _mnemonic_fault(mnemonic: str, kinds: str, word: Token) -> Fault:
@@ -506,73 +452,6 @@ def _character(token: Token) -> int:
     return data[0]
 
 
-def _memory(base: Register, offset: Any) -> Memory:
-    _want_size(base, 8, "an address is a 64-bit register")
-    return Memory(base, offset)
-
-
-def _same_size(left: Register, right: Register) -> None:
-    if left.size != right.size:
-        raise Fault("registers of different widths: r and w (both r, or both w)", right.start, right.end)
-
-
-def _want_size(register: Register, size: int, text: str) -> None:
-    if register.size != size:
-        met, wanted = ("w", "r") if size == 8 else ("r", "w")
-        raise Fault(f"{text}: {met} ({wanted})", register.start, register.end)
-
-
-def _same(left: Register, right: Register, text: str) -> list[Any]:
-    return ["same", left.ref, right.ref, text]
-
-
-def _insn(
-    form: Form,
-    dst: Register | None = None,
-    src: Register | None = None,
-    off: Any = 0,
-    imm: Any = 0,
-    checks: list[Any] | None = None,
-) -> list[Any]:
-    left = dst.ref if dst else _NO_REGISTER
-    right = src.ref if src else _NO_REGISTER
-    return ["insn", form.name, left, right, off, imm, checks or []]
-
-
-# ---- syntax errors
-_SPELLING = {
-    "REGISTER": "a register",
-    "PERCENT_REGISTER": "",
-    "NAME": "a name",
-    "NUMBER": "a number",
-    "LOCAL_LABEL": "",
-    "CHARACTER": "",
-    "STRING": "a string",
-    "FLOAT": "a number",
-    "MEMORY": "*(u8..u64 *)",
-    "CAST": "(u8..u64 *)",
-    "ALU_OPERATOR": "an operator such as +=",
-    "CONDITION": "a comparison such as ==",
-    "AT_WORD": "@type",
-    "SECTION_NAME": "a section name",
-    "$END": "the end of the statement",
-    "GOTO": "goto",
-    "LL": "ll",
-    "EQUAL": "=",
-    "LPAR": "(",
-    "RPAR": ")",
-    "LSQB": "[",
-    "RSQB": "]",
-    "COMMA": ",",
-    "COLON": ":",
-    "PLUS": "",
-    "MINUS": "",
-    "TILDE": "",
-    "BANG": "",
-}
-"""How an error names what was expected; '' for what goes without saying."""
-
-
 def _syntax_fault(text: str, dialect: str, error: UnexpectedInput) -> Fault:
     position = error.pos_in_stream
     if isinstance(error, UnexpectedEOF) or position is None or position < 0 or position >= len(text):
@@ -586,47 +465,3 @@ def _syntax_fault(text: str, dialect: str, error: UnexpectedInput) -> Fault:
     else:
         expected = set()
     return describe_syntax(text, dialect, position, frozenset(expected))
-
-
-def _word_at(text: str, position: int) -> str:
-    end = position
-    while end < len(text) and (text[end].isalnum() or text[end] in "_.$"):
-        end += 1
-    return text[position : max(end, position + 1)]
-
-
-def describe_syntax(text: str, dialect: str, position: int, expected: frozenset[str]) -> Fault:
-    """A fault for text that the grammar does not know, at ``position``."""
-    word = _word_at(text, position)
-    if word == "%" and text[position + 1 : position + 2] in ("r", "w"):
-        word += _word_at(text, position + 1)
-        if word[2:].isdecimal():
-            return Fault(f"unknown register: {word} ({word[:2]}0..{word[:2]}10)", position, position + len(word))
-    if not word:
-        what = "statement ends too early"
-    elif word == '"':
-        return Fault("string without an end", position, len(text), hint='close it with "')
-    elif word == "'":
-        return Fault("character without an end", position, len(text), hint="close it with '")
-    elif word[0] in "rwRW" and word[1:].isdecimal():
-        what = f"unknown register: {word}"
-        if int(word[1:]) > 10:
-            return Fault(f"{what} ({word[0]}0..{word[0]}10)", position, position + len(word))
-        what = f"a register cannot stand here: {word}"
-    elif position == 0:
-        what = f"unknown instruction: {word}"
-    elif word[0].isdigit() and not word.isalnum():
-        what = f"not a number: {word}"
-    elif word[0].isdigit():
-        hint = "put a space before ll" if word.endswith("ll") else ""
-        try:
-            int(word, 0)
-            what = f"unexpected {word}"
-        except ValueError:
-            return Fault(f"not a number: {word}", position, position + len(word), hint)
-    else:
-        what = f"unexpected {word}"
-    choices = sorted({_SPELLING.get(each, "") for each in expected} - {""})
-    if position and 0 < len(choices) <= 6:
-        what += f" (expected {' or '.join(choices)})"
-    return Fault(what, position, position + max(1, len(word)))
