@@ -43,7 +43,7 @@ class Budget:
 
     __slots__ = ("left",)
 
-    def __init__(self, left: int = 20_000_000) -> None:
+    def __init__(self, left: int = 4_000_000) -> None:
         self.left = left
 
     def spend(self, count: int = 1) -> None:
@@ -181,7 +181,7 @@ def _find_member(own: Btf, step: Step, other: Btf, type_id: int, budget: Budget,
     owner = other.types[type_id]
     if not isinstance(owner, COMPOSITES):
         return None
-    budget.spend(len(owner.members))
+    budget.spend(8 + len(owner.members))
     _check_length(depth + 1)
     for index, member in enumerate(owner.members):
         if not member.name:

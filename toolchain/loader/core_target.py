@@ -5,7 +5,8 @@
 A file is what ``bpftool btf dump`` and ``pahole -J`` make: raw type information, or an ELF object with a ``.BTF``
 section. So programs can be verified for a kernel other than the one that runs. Types of modules are not looked at.
 
-Nothing is read before a relocation asks: most objects have none. Decoding the kernel's 126,000 types takes 25 ms, and
+The running kernel's types are read when a relocation asks: most objects have none. A file that is named is read at
+once, so that a wrong name is no verdict on a program. Decoding the kernel's 126,000 types takes 25 ms, and
 an index of their names as much.
 """
 
@@ -25,25 +26,28 @@ VARIABLE = "BPF_BTF"
 
 
 class TypesOf:
-    """The types of the file at ``path``; '' = $BPF_BTF, else the running kernel's."""
+    """The types of the file at ``path``; '' = $BPF_BTF, else the running kernel's.
+
+    Raises: ObjectError (no such file, or not type information).
+    """
 
     __slots__ = ("_types", "path")
 
     def __init__(self, path: str = "") -> None:
         self.path = path or os.environ.get(VARIABLE, "")
-        self._types: Btf | None = None
+        self._types = _read(self.path) if self.path else None
 
     @property
     def types(self) -> Btf:
-        """The types. Raises: ObjectError (no such file, or not type information), Unsupported (no kernel's types)."""
+        """The types. Raises Unsupported where the running kernel's cannot be read."""
         if self._types is None:
-            self._types = _read(self.path) if self.path else _running()
+            self._types = _running()
         return self._types
 
 
-def with_core_types(obj: ObjectSpec, path: str = "") -> ObjectSpec:
-    """The object, its CO-RE relocations to be resolved against the types at ``path`` (see TypesOf)."""
-    return replace(obj, core_types=TypesOf(path))
+def with_core_types(obj: ObjectSpec, types: TypesOf | None = None) -> ObjectSpec:
+    """The object, its CO-RE relocations to be resolved against these types. Raises ObjectError ($BPF_BTF)."""
+    return replace(obj, core_types=types or TypesOf())
 
 
 def _read(path: str) -> Btf:
