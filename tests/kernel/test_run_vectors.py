@@ -1,5 +1,6 @@
 """Every run vector through BPF_PROG_TEST_RUN: what it expects is what the live kernel does."""
 
+import struct
 from contextlib import ExitStack
 
 import pytest
@@ -10,6 +11,7 @@ from tests.vm.vectors import Vector, vector_files
 from toolchain.isa.codec import decode, encode
 from toolchain.isa.map_types import PERCPU_TYPES
 from toolchain.isa.opcodes import PseudoSrc
+from toolchain.spec.stages import LinkedProgram
 from toolchain.vm.maps import cpu_count
 
 pytestmark = [
@@ -32,7 +34,9 @@ def run_kernel(vector: Vector) -> Observed:
     with ExitStack() as stack:
         fds = {}
         for spec in vector.maps:
-            fd = oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
+            inner = fds[spec.inner.name] if spec.inner else 0
+            sizes = spec.key_size, spec.value_size, spec.max_entries
+            fd = oracle.map_create(spec.map_type, *sizes, spec.map_flags, inner)
             stack.enter_context(oracle.closing(fd))
             fds[spec.name] = fd
         for name, key, value in vector.before:
@@ -40,17 +44,22 @@ def run_kernel(vector: Vector) -> Observed:
         for spec in vector.maps:
             if spec.is_frozen:
                 oracle.map_freeze(fds[spec.name])
-        verdict, fd = oracle.prog_load(int(vector.prog_type), with_fds(vector, list(fds.values())))
-        stack.enter_context(oracle.closing(fd))
-        assert verdict.accepted, verdict.log
+        programs = {}
+        for each in (*vector.others(), vector.linked()):
+            verdict, fd = oracle.prog_load(int(vector.prog_type), with_fds(each, list(fds.values())))
+            stack.enter_context(oracle.closing(fd))
+            assert verdict.accepted, verdict.log
+            programs[each.name] = fd
+        for name, key, what in vector.slots:
+            oracle.map_update(fds[name], key, struct.pack("=i", programs.get(what) or fds[what]))
         retval, packet, ctx = oracle.run_with_ctx(fd, vector.packet, vector.ctx_bytes, room=20_000)
         elements = {(name, key): _element(vector, fds, name, key) for name, key, _ in vector.after}
         return Observed(retval, packet, ctx, elements)
 
 
-def with_fds(vector: Vector, fds: list[int]) -> bytes:
+def with_fds(program: LinkedProgram, fds: list[int]) -> bytes:
     """The program's code as bpf(2) takes it: fds instead of map indexes."""
-    insns = decode(vector.linked().code)
+    insns = decode(program.code)
     return encode(
         insn._replace(src=int(_KINDS[PseudoSrc(insn.src)]), imm=fds[insn.imm])
         if insn.is_wide and insn.src in _KINDS

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define MAX_MAPS 4
+#define MAX_OTHERS 2
+#define FIRST_PROG_ID 101 /* ids from 1 on are maps */
 #define MAX_SETS 8
 #define MAX_CODE 4096
 #define LINE_SIZE 262144
@@ -26,6 +28,15 @@ struct element {
     uint32_t map;
     uint8_t key[64];
     uint8_t value[256];
+};
+
+/* A program that stands in a slot. */
+struct other {
+    uint8_t code[1024];
+    uint8_t dead[1024 / 8];
+    struct vm_ctx_access accesses[32];
+    uint32_t slot_count;
+    uint32_t access_count;
 };
 
 struct vector {
@@ -37,6 +48,8 @@ struct vector {
     struct vm_map_def defs[MAX_MAPS];
     struct element sets[MAX_SETS];
     uint32_t set_count;
+    struct other others[MAX_OTHERS];
+    uint32_t other_count;
     uint8_t packet[4096];
     uint32_t packet_size;
     uint8_t ctx[VM_CTX_SIZE];
@@ -119,6 +132,34 @@ static void check_maps(const struct vector *vector, struct vm_map **maps) {
     }
 }
 
+/* What ids in slots mean during one run. */
+struct targets {
+    const struct vm_source *source;
+    const struct vector *vector;
+    struct vm_prog *progs[MAX_OTHERS];
+};
+
+static void *resolve(void *resolver, uint64_t holder, uint32_t id) {
+    struct targets *targets = resolver;
+    const uint32_t index = id - FIRST_PROG_ID;
+    struct vm_source source = *targets->source;
+    struct vm_problem problem;
+
+    if (((const struct vm_map *)(uintptr_t)holder)->holds == VM_HOLDS_MAPS)
+        return id - 1 < source.map_count ? source.maps[id - 1] : NULL;
+    if (index >= targets->vector->other_count)
+        return NULL;
+    source.code = targets->vector->others[index].code;
+    source.slot_count = targets->vector->others[index].slot_count;
+    source.accesses = targets->vector->others[index].accesses;
+    source.access_count = targets->vector->others[index].access_count;
+    source.dead_slots = source.is_checked ? NULL : targets->vector->others[index].dead;
+    source.id = id;
+    if (vm_prog_create(&source, &targets->progs[index], &problem) != VM_OK)
+        die("target");
+    return targets->progs[index];
+}
+
 /* Runs a vector's program; gives the status of load or run. */
 static enum vm_status run(struct vector *vector, bool is_checked, struct vm_run *run) {
     struct vm_prog *prog = NULL;
@@ -127,6 +168,7 @@ static enum vm_status run(struct vector *vector, bool is_checked, struct vm_run 
     struct vm_source source = vector->source;
     uint8_t *code = malloc((size_t)source.slot_count * 8);
     uint8_t *packet = malloc(vector->packet_size + 1);
+    struct targets targets = {.source = &source, .vector = vector};
     enum vm_status status;
 
     /* Copies of their exact size, so that a read beyond them is seen. */
@@ -144,8 +186,12 @@ static enum vm_status run(struct vector *vector, bool is_checked, struct vm_run 
     memcpy(run->ctx, vector->ctx, sizeof(run->ctx));
     status = vm_prog_create(&source, &prog, &problem);
     if (status == VM_OK)
-        status = vm_run_batch(machine, prog, run, 1, 1000000);
+        vm_machine_set_resolver(machine, resolve, &targets);
+    status = vm_run_batch(machine, prog, run, 1, 1000000);
     vm_trace_clear(machine);
+    vm_machine_forget(machine);
+    for (uint32_t index = 0; index < MAX_OTHERS; index++)
+        vm_prog_destroy(targets.progs[index]);
     vm_prog_destroy(prog);
     check_maps(vector, maps);
     free(packet);
@@ -186,6 +232,8 @@ static void take_line(struct vector *vector, char *line) {
     struct vm_map_def *def = &vector->defs[source->map_count % MAX_MAPS];
     struct vm_ctx_access *access = &vector->accesses[source->access_count % 256];
     struct element *set = &vector->sets[vector->set_count % MAX_SETS];
+    struct other *other = &vector->others[vector->other_count ? vector->other_count - 1 : 0];
+    struct vm_ctx_access *elsewhere = &other->accesses[other->access_count % 32];
     uint32_t slot;
 
     if (sscanf(line, "vector %127s", first) == 1) {
@@ -205,6 +253,14 @@ static void take_line(struct vector *vector, char *line) {
     } else if (sscanf(line, "packet %s %s", first, second) == 2) {
         vector->packet_size = unhex(first, vector->packet, sizeof(vector->packet));
         vector->has_ctx = unhex(second, vector->ctx, sizeof(vector->ctx)) > 0;
+    } else if (sscanf(line, "other-dead %u", &slot) == 1) {
+        other->dead[slot] = 1;
+    } else if (sscanf(line, "other-access %u %u %u %u", &elsewhere->slot, &elsewhere->offset,
+                      &elsewhere->size, &elsewhere->is_write) == 4) {
+        other->access_count++;
+    } else if (sscanf(line, "other %s", first) == 1) {
+        other = &vector->others[vector->other_count++ % MAX_OTHERS];
+        other->slot_count = unhex(first, other->code, sizeof(other->code)) / 8;
     } else if (sscanf(line, "dead %u", &slot) == 1) {
         vector->dead[slot] = 1;
     } else if (sscanf(line, "access %u %u %u %u", &access->slot, &access->offset, &access->size,
@@ -264,15 +320,17 @@ static void random_programs(struct vector *vectors, uint32_t count, unsigned lon
 }
 
 static void random_operations(unsigned long rounds) {
-    static const uint32_t types[] = {1, 2, 6, 9};
+    static const uint32_t types[] = {1, 2, 3, 6, 9, 12, 13};
     static uint8_t value[65536];
     char message[256];
 
     for (unsigned long round = 0; round < rounds; round += 500) {
-        const uint32_t type = types[below(4)];
+        const uint32_t type = types[below(7)];
+        const bool is_array = type != 1 && type != 9 && type != 13;
+        const bool is_holder = type == 3 || type > 9;
         const struct vm_map_def def = {.type = type,
-                                       .key_size = type == 2 || type == 6 ? 4 : 1 + below(20),
-                                       .value_size = 1 + below(40),
+                                       .key_size = is_array ? 4 : 1 + below(20),
+                                       .value_size = is_holder ? 4 : 1 + below(40),
                                        .max_entries = 1 + below(70),
                                        .cpu_count = type == 6 ? 1 + below(4) : 1};
         struct vm_map *map = make_map(&def);
@@ -301,6 +359,7 @@ static void random_operations(unsigned long rounds) {
                 break;
             case 5:
                 vm_map_lookup(map, key, cpu);
+                vm_map_names(map, below(4));
                 break;
             default:
                 vm_map_update(map, key, value, below(4), cpu);

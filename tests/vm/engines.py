@@ -10,9 +10,12 @@ from tests.vm.vectors import Vector
 from toolchain.isa.map_types import PERCPU_TYPES
 from toolchain.pin.store import ObjectStore
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.stages import BoundProgram, VerifiedProgram
+from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram
+from toolchain.verifier import verify
 from toolchain.vm.engine import Code, Fault
 from toolchain.vm.maps import Map, create_map
+from toolchain.vm.program import UserProgram
+from toolchain.vm.targets import Targets
 
 
 @dataclass
@@ -57,7 +60,13 @@ def run_user(vector: Vector, store: ObjectStore, verified: VerifiedProgram | Non
         for spec in vector.maps:
             if spec.is_frozen:
                 maps[spec.name].freeze()
-        code = Code(vector.linked(), [handle.pointer for handle in maps.values()], verified, takes_anything=True)
+        held = list(maps.values())
+        others = {each.name: stack.enter_context(_loaded(store, each, held)) for each in vector.others()}
+        for name, key, what in vector.slots:
+            maps[name][key] = others[what] if what in others else maps[what]
+        targets = Targets(store, vector.linked(), held, UserProgram.open, is_checked=verified is None)
+        pointers = [handle.pointer for handle in held]
+        code = Code(vector.linked(), pointers, verified, takes_anything=True, targets=targets)
         stack.callback(code.close)
         try:
             result = code.run(vector.packet, vector.ctx_bytes, budget=1_000_000)
@@ -65,6 +74,10 @@ def run_user(vector: Vector, store: ObjectStore, verified: VerifiedProgram | Non
             return Observed(fault=fault.message)
         elements = {(name, key): _element(maps[name], key) for name, key, _ in vector.after}
         return Observed(result.retval, result.data_out, result.ctx_out, elements, tuple(result.trace.splitlines()))
+
+
+def _loaded(store: ObjectStore, program: LinkedProgram, maps: list[Map]) -> UserProgram:
+    return UserProgram.load(store, verify(BoundProgram.unpinned(program)), maps)
 
 
 def hand_verified(vector: Vector) -> VerifiedProgram:

@@ -137,8 +137,8 @@ def test_only_a_verified_program_is_taken(runtime: UserRuntime) -> None:
 def test_an_unsupported_program_leaves_nothing_behind(runtime: UserRuntime) -> None:
     vector = Vector("tail", text="r1 = r1\nr0 = 0\nexit", maps=(MapSpec("acc", MapType.ARRAY, 4, 8, 1),))
     verified = verify(BoundProgram.unpinned(vector.linked()))
-    object.__setattr__(verified.bound.program, "code", Vector("x", text="call 12\nexit").linked().code)
-    with runtime.map_create(vector.maps[0]) as handle, pytest.raises(Unsupported, match="tail_call"):
+    object.__setattr__(verified.bound.program, "code", Vector("x", text="call 13\nexit").linked().code)
+    with runtime.map_create(vector.maps[0]) as handle, pytest.raises(Unsupported, match="clone_redirect"):
         runtime.prog_load(verified, [handle])
     runtime.close()
     assert list(runtime.prog_ids()) == list(runtime.map_ids()) == []

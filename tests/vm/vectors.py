@@ -4,12 +4,18 @@
     type = xdp                                   default socket_filter
     map acc = array key=4 value=8 entries=2      code refers to it by name, to its value as `acc.value`;
                                                  more: flags=0x80, frozen (with the elements set before)
+    map outer = array_of_maps key=4 value=4 entries=2 inner=acc
+                                                 inner maps are like acc
     set acc 00000000 = 0100000000000000          an element before the run; bytes in hex
+    slot outer 00000000 = acc                    a map, or a program, in a slot before the run
     packet = ffffffffffff...                     default 64 zero bytes
     ctx = 0x8:u32=5 0x30:u32=1                   fields of the context before the run: offset, width, value
     code
         r0 = 1
         exit
+    end
+    code next                                    another program, for slots of prog arrays
+        ...
     end
     returns = 1
     packet-after = ffff...                       checked where it is given
@@ -56,6 +62,8 @@ class Vector:
     prog_type: ProgType = ProgType.SOCKET_FILTER
     maps: tuple[MapSpec, ...] = ()
     before: tuple[tuple[str, bytes, bytes], ...] = ()
+    slots: tuple[tuple[str, bytes, str], ...] = ()
+    programs: tuple[tuple[str, str], ...] = ()
     packet: bytes = bytes(64)
     ctx: tuple[tuple[int, int, int], ...] = ()
     text: str = ""
@@ -81,6 +89,13 @@ class Vector:
     def linked(self) -> LinkedProgram:
         """The program, its map references resolved to indexes."""
         return _linked(self)
+
+    def others(self) -> tuple[LinkedProgram, ...]:
+        """The programs for slots."""
+        return tuple(
+            replace(_linked(replace(self, name=name, text=text, programs=())), name=name)
+            for name, text in self.programs
+        )
 
 
 @cache
@@ -114,11 +129,16 @@ def parse(path: Path) -> Vector:
     """A file as one vector."""
     lines = iter(path.read_text().splitlines())
     fields: dict[str, object] = {"name": path.stem}
-    lists: dict[str, list[object]] = {"maps": [], "before": [], "after": [], "trace": [], "cases": []}
+    lists: dict[str, list[object]] = {
+        name: [] for name in ("maps", "before", "slots", "programs", "after", "trace", "cases")
+    }
     for line in lines:
-        if line.strip() == "code":
+        if line.split()[:1] == ["code"]:
             text = "".join(f"{code}\n" for code in iter(lambda: next(lines), "end"))
-            fields["text"] = text
+            if name := line.strip()[5:]:
+                lists["programs"].append((name, text))
+            else:
+                fields["text"] = text
         elif line.strip() and not line.startswith("#"):
             _statement(line, fields, lists)
     known = {name: tuple(values) for name, values in lists.items()}
@@ -135,9 +155,11 @@ def _statement(line: str, fields: dict[str, object], lists: dict[str, list[objec
         case ["type"]:
             fields["prog_type"] = ProgType[right.upper()]
         case ["map", name]:
-            lists["maps"].append(_map(name, right))
+            lists["maps"].append(_map(name, right, lists["maps"]))
         case ["set", name, key]:
             lists["before"].append((name, bytes.fromhex(key), bytes.fromhex(right)))
+        case ["slot", name, key]:
+            lists["slots"].append((name, bytes.fromhex(key), right))
         case ["get", name, key]:
             lists["after"].append((name, bytes.fromhex(key), None if right == "-" else bytes.fromhex(right)))
         case [("packet" | "packet-after") as name]:
@@ -156,12 +178,13 @@ def _statement(line: str, fields: dict[str, object], lists: dict[str, list[objec
             raise ValueError(f"no statement of a run vector: {line}")
 
 
-def _map(name: str, text: str) -> MapSpec:
+def _map(name: str, text: str, known: list[object]) -> MapSpec:
     kind, *options = text.split()
     numbers = dict(option.partition("=")[::2] for option in options)
     sizes = (int(numbers[key], 0) for key in ("key", "value", "entries"))
     flags = int(numbers.get("flags", "0"), 0)
-    return MapSpec(name, MapType[kind.upper()], *sizes, map_flags=flags, is_frozen="frozen" in numbers)
+    inner = next((each for each in known if isinstance(each, MapSpec) and each.name == numbers.get("inner")), None)
+    return MapSpec(name, MapType[kind.upper()], *sizes, map_flags=flags, is_frozen="frozen" in numbers, inner=inner)
 
 
 def _ctx_field(text: str) -> tuple[int, int, int]:

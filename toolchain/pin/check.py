@@ -4,6 +4,7 @@
     objs     each file is an object whose header is whole and says its own name, owner, inode and size
     refs     each directory belongs to an object, is complete, and holds links to what it names
     hooks    each list is whole; its links are of this hook, live, and keep the programs that it names alive
+    slots    of prog arrays and maps of maps: what they name is kept alive, and nothing else
     pins     each file is an anchored object
     counts   st_nlink == 1 anchor + pins + edges + staged links
     data     what the kind's own checker says (maps: every chain and list)
@@ -20,8 +21,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
-from toolchain.pin import hooks, ids, reaper
-from toolchain.pin.header import ObjectHeader
+from toolchain.pin import hooks, ids, reaper, slot_edges
+from toolchain.pin.header import SLOTS, ObjectHeader
 from toolchain.pin.root import PRIVATE, check_root, require_own
 from toolchain.pin.store import ObjectStore, files_below, read_header
 from toolchain.pin.stored import StoredObject
@@ -60,6 +61,7 @@ def check(store: ObjectStore, checkers: Mapping[str, Callable[[StoredObject], li
         *inspection.pins(),
         *inspection.counts(),
     ]
+    findings += inspection.slots(store.slots)
     for header in sorted(inspection.headers.values(), key=lambda each: (each.kind, each.id)):
         findings += _data(store, header, checkers)
     return findings
@@ -123,7 +125,7 @@ class _Inspection:
         for header in self.headers.values():
             if header.kind == "link" and counts[header.anchor] == header.ref_count + 1:
                 yield Finding(f"{PRIVATE}/refs/{header.anchor}", "an update of it was killed", is_fault=False)
-            elif counts[header.anchor] != header.ref_count:
+            elif header.ref_count not in (SLOTS, counts[header.anchor]):
                 message = f"{header.anchor} keeps {counts[header.anchor]} objects alive ({header.ref_count})"
                 yield Finding(
                     f"{PRIVATE}/refs/{header.anchor}", message, is_fault=reaper.has_edges(self.root, header.anchor)
@@ -148,6 +150,28 @@ class _Inspection:
                     yield Finding(path, f"{anchor} is not of this hook, but of {os.fsdecode(specs[anchor])}")
                 elif f"prog{prog_id}" not in reaper.edges(self.root, anchor):
                     yield Finding(path, f"{anchor} does not keep prog{prog_id} alive")
+
+    def slots(self, keeper: slot_edges.SlotKeeper | None) -> Iterator[Finding]:
+        """That each slot's object is kept alive, and nothing else."""
+        for header in self.headers.values():
+            if keeper is None or header.ref_count != SLOTS or not reaper.has_edges(self.root, header.anchor):
+                continue
+            path, kept = f"{PRIVATE}/refs/{header.anchor}", set(reaper.edges(self.root, header.anchor))
+            try:
+                descriptor = os.open(os.path.join(self.root, PRIVATE, "objs", header.anchor), os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                named = keeper.named(descriptor)
+            finally:
+                os.close(descriptor)
+            is_left = slot_edges.is_changing(self.root, header.anchor)
+            if is_left:
+                yield Finding(path, "left half changed by a killed process", is_fault=False)
+            for target in sorted(named - kept):
+                yield Finding(path, f"a slot names {target}, which is not kept alive")
+            for target in sorted(kept - named):
+                yield Finding(path, f"keeps {target} alive, which no slot names", is_fault=not is_left)
 
     def staged(self) -> Iterator[Finding]:
         for place in ("stage", "commit"):

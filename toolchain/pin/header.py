@@ -6,7 +6,7 @@
     16      8     id                 24   8   data_size: bytes of data from offset 4096 on
     32      8     btf_offset         40   8   btf_size: raw type information, behind the data
     48      8     dev                56   8   ino: of this very file, so that a copy is not taken for the object
-    64      4     uid                68   4   ref_count: objects that this one keeps alive
+    64      4     uid                68   4   ref_count: objects that this one keeps alive (SLOTS: as its data says)
     72      8     created_ns         80  32   SHA-256 of the type information, zeros if none
     112     4     name_size         116   4   spec_size
     120     4     crc32 of everything but itself and the boot id
@@ -35,6 +35,8 @@ _BOOT_ID: Final = slice(BOOT_ID_OFFSET, BOOT_ID_OFFSET + 16)
 KINDS: Final = {"map": 1, "prog": 2, "link": 3}
 """Kind of object -> its number in the header."""
 _KIND_OF: Final = {number: kind for kind, number in KINDS.items()}
+SLOTS: Final = 0xFFFFFFFF
+"""A ref_count: of an object whose edges change, and are what its data names."""
 TEXT_SIZE_MAX: Final = HEADER_SIZE - _FIXED.size
 """Room for name and spec together."""
 

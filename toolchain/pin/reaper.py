@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from toolchain.pin import slot_edges
 from toolchain.pin.header import MAGIC
 from toolchain.pin.locks import try_lock
 from toolchain.pin.root import PRIVATE, make_directory
@@ -98,9 +99,14 @@ def remove_directory(directory: str) -> None:
             raise
 
 
-def reap(root: str) -> int:
-    """Remove every dead object and all edges of objects that are gone. Gives the number of objects removed."""
+def reap(root: str, slots: slot_edges.SlotKeeper | None = None) -> int:
+    """Remove every dead object and all edges of objects that are gone. Gives the number of objects removed.
+
+    With ``slots``, prog arrays that no user has any more are emptied first.
+    """
     count = 0
+    if slots is not None:
+        slot_edges.tidy(root, slots)
     while dead := [name for name, status in anchors(root) if status.st_nlink == 1 and _remove_if_dead(root, name)]:
         count += len(dead)
     _remove_orphaned_edges(root)

@@ -34,6 +34,7 @@ from toolchain.pin import hooks, names, publish, reaper
 from toolchain.pin.header import (
     BOOT_ID_OFFSET,
     HEADER_SIZE,
+    SLOTS,
     BadHeader,
     ObjectHeader,
     current_boot_id,
@@ -43,6 +44,7 @@ from toolchain.pin.header import (
 from toolchain.pin.ids import link_descriptor, next_id
 from toolchain.pin.locks import lock_shared, try_lock
 from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, translated
+from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.runtime import PinEntry
 
@@ -54,10 +56,17 @@ class ObjectStore:
     """A pin tree. Making one touches nothing; the first create makes the directories.
 
     ``repairers``: kind -> what must be done to an object whose locks are from an earlier boot, before anyone uses it.
+    ``slots``: how the slots of maps that hold programs or maps are read; without it they are left as they are.
     """
 
-    def __init__(self, root: str, repairers: Mapping[str, Callable[[StoredObject], None]] | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        repairers: Mapping[str, Callable[[StoredObject], None]] | None = None,
+        slots: SlotKeeper | None = None,
+    ) -> None:
         self.root = os.path.abspath(root)
+        self.slots = slots
         self.repairers = dict(repairers or {})
         self._is_settled = False
 
@@ -70,8 +79,11 @@ class ObjectStore:
         refs: Sequence[StoredObject] = (),
         btf: bytes = b"",
         prepare: Callable[[StoredObject], None] | None = None,
+        has_slots: bool = False,
     ) -> StoredObject:
         """A new object without a pin, data all zero but for what ``prepare`` writes; it keeps all ``refs`` alive.
+
+        ``has_slots``: instead of ``refs`` it will keep alive what its data names (slot_edges.py).
 
         Owns: the caller closes it; if nothing else holds it then, it is gone.
         Raises: RuntimeUnavailable (full, read-only, another's tree), LoadError (E2BIG: name and spec too long).
@@ -85,14 +97,14 @@ class ObjectStore:
             descriptor = self._new_file(size)
         except OSError as error:
             raise _cannot_create(error, kind, name, size, place) from error
-        stored = StoredObject(descriptor, ObjectHeader(kind, 0, name, spec, data_size), is_writable=True)
+        stored = StoredObject(descriptor, ObjectHeader(kind, 0, name, spec, data_size), True, self.root)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             status = os.fstat(descriptor)
             stored.header = ObjectHeader(
                 kind, next_id(self.root, kind), name, spec, data_size, btf_offset, len(btf),
                 hashlib.sha256(btf).digest() if btf else bytes(32), status.st_dev, status.st_ino, status.st_uid,
-                len({each.header.anchor for each in refs}), time.time_ns(), current_boot_id(),
+                SLOTS if has_slots else len({each.header.anchor for each in refs}), time.time_ns(), current_boot_id(),
             )  # fmt: skip
             if prepare:
                 prepare(stored)
@@ -205,7 +217,7 @@ class ObjectStore:
             raise translated(error, "cannot unpin", where) from error
         if anchor:
             hooks.sweep(self.root)
-            reaper.reap(self.root)
+            reaper.reap(self.root, self.slots)
 
     def walk(self, below: str = "") -> Iterator[PinEntry]:
         """Every pin in ``below`` and under it, in order of path; what is no object of this tree is passed over.
@@ -238,7 +250,7 @@ class ObjectStore:
         try:
             publish.settle(self.root, must_wait=False)
             hooks.sweep(self.root)
-            return reaper.reap(self.root)
+            return reaper.reap(self.root, self.slots)
         except OSError as error:
             if error.errno == errno.EROFS:
                 return 0
@@ -270,7 +282,7 @@ class ObjectStore:
         anchor = self._anchor_path(stored.header.anchor)
         link_descriptor(stored.fileno(), anchor)
         try:
-            if refs:
+            if refs or stored.header.ref_count:
                 reaper.link_edges(self.root, stored.header.anchor, [each.header.anchor for each in refs])
         except BaseException:
             reaper.remove(self.root, stored.header.anchor)
@@ -316,7 +328,7 @@ class ObjectStore:
         except BaseException:
             os.close(descriptor)
             raise
-        stored = StoredObject(descriptor, header, is_writable)
+        stored = StoredObject(descriptor, header, is_writable, self.root)
         try:
             if needs_holder and os.fstat(descriptor).st_nlink <= 1 and try_lock(descriptor, fcntl.LOCK_EX):
                 raise PinError("no such object", errno.ENOENT, where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from typing import Self
@@ -19,15 +20,16 @@ class StoredObject:
     """A live object, held by an open file of its own.
 
     Owns: the fd (``close``, or the end of a ``with`` block). While it is open the object lives, pinned or not.
-    ``is_writable`` says whether the fd is. ``header`` is a private copy.
+    ``is_writable`` says whether the fd is. ``header`` is a private copy. ``root``: its tree, '' for none.
     """
 
-    __slots__ = ("_descriptor", "header", "is_writable")
+    __slots__ = ("_descriptor", "header", "is_writable", "root")
 
-    def __init__(self, descriptor: int, header: ObjectHeader, is_writable: bool) -> None:
+    def __init__(self, descriptor: int, header: ObjectHeader, is_writable: bool, root: str = "") -> None:
         self._descriptor = descriptor
         self.header = header
         self.is_writable = is_writable
+        self.root = root
 
     @property
     def id(self) -> int:
@@ -84,6 +86,10 @@ class StoredObject:
         if data and hashlib.sha256(data).digest() != self.header.btf_hash:
             raise PinError(f"type information of {self.header.anchor} was altered", errno.EINVAL)
         return data
+
+    def let_live(self) -> None:
+        """Keep the file open, but hold the object no longer: it lives only as long as others hold it."""
+        fcntl.flock(self.fileno(), fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go. Twice is once."""

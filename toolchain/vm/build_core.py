@@ -17,6 +17,8 @@ from cffi import FFI  # type: ignore[import-untyped]
 CORE = Path(__file__).parent / "core"
 HEADERS = ("api.h", "map.h")
 """What Python may call, in the order of inclusion."""
+CALLBACKS = 'extern "Python" void *vm_py_resolve(void *resolver, uint64_t holder, uint32_t id);'
+"""What C may call: targets.py, as a vm_resolve_fn."""
 COMPILE_FLAGS = (
     "-std=gnu11", "-O2", "-fno-gcse", "-fno-crossjumping", "-fno-strict-aliasing", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
@@ -38,6 +40,7 @@ def builder() -> FFI:
     """The FFI whose compile() makes the module."""
     ffi = FFI()
     ffi.cdef(declarations())
+    ffi.cdef(CALLBACKS)
     ffi.set_source(
         "toolchain.vm._core",
         '#include "core.h"\n',

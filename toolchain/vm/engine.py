@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from toolchain.errors import InsnPlace, LoadError, ToolchainError, Unsupported
 from toolchain.isa.opcodes import LDDW
@@ -38,6 +38,8 @@ _new_buffer = ffi.new_allocator(should_clear_after_alloc=False)
 _SLICE_NS = 100_000_000
 _CHUNK = 256
 """Packets of a batch that are in C's hands at a time: bounds the memory of a long batch."""
+MAX_IDLE_TARGETS = 1024
+"""Programs and maps met in slots that stay open between runs."""
 BUDGET = 1 << 26
 """Instructions that an unverified program may execute in one run, unless the caller says otherwise: some 0.1 s."""
 
@@ -66,6 +68,32 @@ class Fault(ToolchainError):
         self.insn_count = insn_count
 
 
+class Resolver(Protocol):
+    """Opens what stands in slots of maps (targets.py)."""
+
+    @property
+    def count(self) -> int:
+        """How many objects are open."""
+
+    def resolve(self, holder: int, id: int) -> Any:
+        """The C program or map, NULL where it is gone. Raises nothing."""
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong meanwhile."""
+
+    def name_of(self, id: int) -> str:
+        """A program's name."""
+
+    def close(self) -> None:
+        """Let go of all; they are opened again when asked for."""
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def vm_py_resolve(resolver: Any, holder: int, id: int) -> Any:
+    """The vm_resolve_fn of every Code that has targets."""
+    return ffi.from_handle(resolver).resolve(holder, id)
+
+
 class Code:
     """A program in C."""
 
@@ -76,17 +104,22 @@ class Code:
         verified: VerifiedProgram | None = None,
         seed: int = 0,
         takes_anything: bool = False,
+        targets: Resolver | None = None,
+        id: int = 0,
     ) -> None:
         """Decode ``program``; ``verified`` picks the plain interpreter, None the checked one.
 
         Shape: ``maps`` are C maps (Map.pointer), parallel to ``program.maps``; who closes one closes this first.
         ``seed``: of the program's random numbers, 0 = unpredictable. ``takes_anything``: unverified code that calls
-        helpers which are not modelled is taken too, and faults when it gets there.
+        helpers which are not modelled is taken too, and faults when it gets there. ``targets``: who opens what stands
+        in the slots of its maps; without, they are empty. ``id``: the program's, for faults of a tail call's target.
         Raises: Unsupported for a program type, helper or instruction that is not modelled; LoadError for broken code.
         """
         self.program = program
         self.is_checked = verified is None
         self._maps = tuple(maps)
+        self.id = id
+        self._targets = targets
         if program.prog_type not in RUNNABLE_TYPES:
             raise Unsupported(f"running programs of type {program.prog_type.label}", program.where)
         self._prog = ffi.gc(self._create(verified, takes_anything), lib.vm_prog_destroy)
@@ -94,6 +127,9 @@ class Code:
         if lib.vm_machine_create(seed, machine):
             raise LoadError("cannot make a machine", errno.ENOMEM, program.where)
         self._machine = ffi.gc(machine[0], lib.vm_machine_destroy)
+        if targets is not None:
+            self._handle = ffi.new_handle(targets)
+            lib.vm_machine_set_resolver(self._machine, lib.vm_py_resolve, self._handle)
         self._single, self._out = ffi.new("struct vm_run *"), _new_buffer("uint8_t[]", 2048 + _GROWTH)
         self._trace_size, self._trace_dropped = ffi.new("uint32_t *"), ffi.new("uint64_t *")
 
@@ -120,6 +156,7 @@ class Code:
                 "prog_type": int(program.prog_type),
                 "maps": maps,
                 "map_count": len(self._maps),
+                "id": self.id,
                 "is_checked": verified is None,
                 "accesses": accesses,
                 "access_count": access_count,
@@ -167,6 +204,8 @@ class Code:
             status = self._again(repeat - 1, budget)
         del source
         trace = self._take_trace()
+        if self._targets is not None:
+            self._targets.raise_failure()
         if status:
             raise self._run_error(run, len(data))
         return _result(run, len(ctx), trace)
@@ -200,6 +239,9 @@ class Code:
                 failure = self._run_error(runs[failed], len(chunk[failed]))
             results += [_result(run, len(ctx)) for run in runs]
             del held
+            if self._targets is not None:
+                self._targets.raise_failure()
+            self._bound_targets()
         trace = self._take_trace()
         if failure is not None:
             raise failure
@@ -214,13 +256,28 @@ class Code:
             self._out = _new_buffer("uint8_t[]", size)
         return self._out + 0
 
+    @property
+    def pointer(self) -> Any:
+        """The C core's ``struct vm_prog *``, valid until close."""
+        return self._prog
+
     def close(self) -> None:
         """No more runs. Twice is once."""
         self._prog = None
+        if self._targets is not None:
+            lib.vm_machine_forget(self._machine)
+            self._targets.close()
+
+    def _bound_targets(self) -> None:
+        """Let go of targets that are too many; not during a run."""
+        if self._targets is not None and self._targets.count > MAX_IDLE_TARGETS:
+            lib.vm_machine_forget(self._machine)
+            self._targets.close()
 
     def _check(self, ctx: bytes, repeat: int) -> None:
         if self._prog is None:
             raise ValueError("program is closed")
+        self._bound_targets()
         if not 1 <= repeat < 1 << 32:
             raise LoadError(f"repeat count: {repeat} (1..4294967295)", errno.EINVAL)
         if len(ctx) > CTX_SIZE:
@@ -236,7 +293,10 @@ class Code:
         text = _FAULTS[run.status].format(
             address=address, signed=address - (address >> 63 << 64), count=int(run.insn_count)
         )
-        return Fault(text, InsnPlace(self.program.name, int(run.fault_slot)), int(run.insn_count))
+        name = self.program.name
+        if run.fault_prog != self.id and self._targets is not None:
+            name = self._targets.name_of(run.fault_prog)
+        return Fault(text, InsnPlace(name, int(run.fault_slot)), int(run.insn_count))
 
     def _take_trace(self) -> str:
         size, dropped = self._trace_size, self._trace_dropped

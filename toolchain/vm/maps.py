@@ -15,19 +15,22 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any, Final, Self
 
 from toolchain.errors import LoadError, MapError, PinError, PinPlace, RuntimeUnavailable, Unsupported
-from toolchain.isa.map_types import PERCPU_TYPES, MapFlag, MapType, UpdateFlag
-from toolchain.pin.header import ObjectHeader
+from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapFlag, MapType, UpdateFlag
+from toolchain.pin.header import HEADER_SIZE, BadHeader, ObjectHeader, decode
+from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.maps import MapSpec, MapStyle
-from toolchain.spec.runtime import MapInfo
+from toolchain.spec.runtime import Handle, MapInfo
 from toolchain.vm._core import ffi, lib
+from toolchain.vm.slots import KIND_HELD, Slots
 
 READ: Final = 1
 WRITE: Final = 2
@@ -35,6 +38,7 @@ _SPEC: Final = struct.Struct("<10IQ")
 _BATCH_SIZE: Final = 1 << 20
 _BATCH_COUNT: Final = 1 << 12
 _MESSAGE_SIZE: Final = 256
+_KERNEL_ENOTSUPP: Final = 524
 
 
 class Map(MutableMapping[bytes, bytes]):
@@ -45,7 +49,7 @@ class Map(MutableMapping[bytes, bytes]):
     Raises: MapError with bpf(2)'s errno, from every operation; KeyError from ``map[key]``.
     """
 
-    __slots__ = ("_pointer", "key_size", "spec", "stored", "value_size")
+    __slots__ = ("_pointer", "_slots", "key_size", "spec", "stored", "value_size")
 
     def __init__(self, stored: StoredObject, spec: MapSpec, pointer: Any) -> None:
         self.stored = stored
@@ -53,6 +57,7 @@ class Map(MutableMapping[bytes, bytes]):
         self._pointer = pointer
         self.key_size: int = spec.key_size
         self.value_size: int = lib.vm_map_value_size(pointer)
+        self._slots = Slots(stored, spec, pointer) if spec.map_type in KIND_HELD else None
 
     @property
     def id(self) -> int:
@@ -100,17 +105,21 @@ class Map(MutableMapping[bytes, bytes]):
     def update(  # type: ignore[override]
         self,
         key: bytes | Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]] = (),
-        value: bytes | None = None,
+        value: bytes | Handle | None = None,
         flags: int = UpdateFlag.ANY,
     ) -> None:
         """``update(key, value, flags)`` writes one element, ``update(mapping)`` and ``update(pairs)`` many, in batches.
 
-        Many stop at the first that fails; those before it are in.
+        Many stop at the first that fails; those before it are in. In a prog array or a map of maps the value is an fd,
+        as in bpf(2), or a handle, which has one; what is read there is an id.
         """
+        if self._slots is not None:
+            self._put(key, value, flags)
+            return
         if isinstance(key, bytes):
             if value is None:
                 raise TypeError("update of one element needs a value")
-            status = lib.vm_map_write(self._live(), self._key(key), self._value(value), flags)
+            status = lib.vm_map_write(self._live(), self._key(key), self._value(_bytes(value)), flags)
             self._require(status, "update")
             return
         pairs = iter(key.items() if isinstance(key, Mapping) else key)
@@ -124,6 +133,8 @@ class Map(MutableMapping[bytes, bytes]):
 
     def fill(self, keys: bytes, values: bytes, flags: int = UpdateFlag.ANY) -> int:
         """Write many elements given end to end in two buffers; how many."""
+        if self._slots is not None:
+            raise self._error("batch of fds", errno.EINVAL)
         count = len(keys) // self.key_size
         if len(keys) != count * self.key_size or len(values) != count * self.value_size:
             wanted = f"multiples of {self.key_size} and {self.value_size} bytes, as many keys as values"
@@ -135,8 +146,29 @@ class Map(MutableMapping[bytes, bytes]):
         self._require(status, f"update {done[0] + 1} of {count}")
         return count
 
+    def _put(self, key: Any, value: bytes | Handle | None, flags: int) -> None:
+        pairs: Iterable[tuple[bytes, Any]] = (
+            [(key, value)] if isinstance(key, bytes) else key.items() if isinstance(key, Mapping) else key
+        )
+        self._live()
+        for one_key, one in pairs:
+            self._key(one_key)
+            if isinstance(one, bytes):
+                self._value(one)
+            fd = struct.unpack("=i", one)[0] if isinstance(one, bytes) else one.fileno()
+            self._slots.put(one_key, fd, flags, _spec_of)  # type: ignore[union-attr]
+
+    def adopt(self, owner: int) -> None:
+        """In a prog array: refuse programs that are unlike ``owner`` from now on. Raises LoadError(EINVAL)."""
+        if self.spec.map_type is MapType.PROG_ARRAY and lib.vm_map_adopt(self.pointer, owner):
+            raise LoadError(f"prog array {self.spec.name!r} is of another program type", errno.EINVAL)
+
     def delete(self, key: bytes) -> None:
         """Remove an element. Raises MapError: ENOENT; EINVAL in an array."""
+        if self._slots is not None:
+            self._live(), self._key(key)
+            self._slots.remove(key)
+            return
         self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete")
 
     def next_key(self, key: bytes | None) -> bytes | None:
@@ -185,7 +217,7 @@ class Map(MutableMapping[bytes, bytes]):
             raise KeyError(key)
         return value
 
-    def __setitem__(self, key: bytes, value: bytes) -> None:
+    def __setitem__(self, key: bytes, value: bytes | Handle) -> None:
         self.update(key, value)
 
     def __delitem__(self, key: bytes) -> None:
@@ -252,8 +284,9 @@ def create_map(store: ObjectStore, spec: MapSpec, btf: bytes = b"") -> Map:
     """
     definition, size = _checked_definition(spec)
     stored = store.create(
-        "map", spec.name, _packed(spec, definition), size, btf=btf, prepare=lambda made: _format(made, definition)
-    )
+        "map", spec.name, _packed(spec, definition), size, btf=btf, prepare=lambda made: _format(made, definition),
+        has_slots=spec.map_type in KIND_HELD,
+    )  # fmt: skip
     return open_map(stored, _creator_access(spec))
 
 
@@ -332,7 +365,7 @@ def _checked_definition(spec: MapSpec) -> tuple[Any, int]:
     """The C definition, and the bytes of data that it needs. Raises LoadError, Unsupported."""
     definition = _definition(spec, cpu_count() if spec.map_type in PERCPU_TYPES else 1)
     size = ffi.new("uint64_t *")
-    status = _status_of_extras(spec) or lib.vm_map_size(definition, size)
+    status = _status_of_extras(spec) or _status_of_inner(spec) or lib.vm_map_size(definition, size)
     if status == -errno.EOPNOTSUPP:
         raise Unsupported(f"maps of type {spec.map_type.label} in the user runtime", spec.where)
     if status != 0:
@@ -348,10 +381,13 @@ def _format(stored: StoredObject, definition: Any) -> None:
 
 
 def _packed(spec: MapSpec, definition: Any) -> bytes:
-    return _SPEC.pack(
+    own = _SPEC.pack(
         spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags, definition.cpu_count,
         spec.numa_node, spec.key_type_id, spec.value_type_id, 0, spec.map_extra,
     )  # fmt: skip
+    if spec.map_type not in MAP_IN_MAP_TYPES or spec.inner is None:
+        return own
+    return own + _packed(replace(spec.inner, key_type_id=0, value_type_id=0), definition)
 
 
 def _creator_access(spec: MapSpec) -> int:
@@ -377,15 +413,69 @@ def _definition(spec: MapSpec, cpus: int) -> Any:
 def _stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
     """Spec and C definition from an object's header. Raises PinError(EINVAL)."""
     try:
-        words = _SPEC.unpack(stored.spec)
-        kind = MapType(words[0])
-    except (struct.error, ValueError) as error:
-        raise PinError("damaged map: its definition is none", errno.EINVAL, PinPlace(stored.header.anchor)) from error
-    spec = MapSpec(
-        stored.name, kind, words[1], words[2], words[3], words[4], MapStyle.LIVE,
+        spec = _spec_of(stored.header)
+    except MapError as error:
+        raise PinError(error.message, errno.EINVAL, PinPlace(stored.header.anchor)) from error
+    return spec, _definition(spec, _SPEC.unpack_from(stored.spec)[5])
+
+
+def _spec_of(header: ObjectHeader) -> MapSpec:
+    """The definition in a map's header, with that of its inner map behind it. Raises MapError(EINVAL)."""
+    try:
+        parts = [_unpacked(words) for words in _SPEC.iter_unpack(header.spec)]
+        if len(parts) != 1 + (parts[0].map_type in MAP_IN_MAP_TYPES):
+            raise ValueError("definitions")
+    except (struct.error, ValueError, IndexError) as error:
+        raise MapError("damaged map: its definition is none", errno.EINVAL) from error
+    return replace(parts[0], name=header.name, inner=parts[1] if len(parts) > 1 else None)
+
+
+def _unpacked(words: Sequence[int]) -> MapSpec:
+    return MapSpec(
+        "inner", MapType(words[0]), words[1], words[2], words[3], words[4], MapStyle.LIVE,
         numa_node=words[6], key_type_id=words[7], value_type_id=words[8], map_extra=words[10],
     )  # fmt: skip
-    return spec, _definition(spec, words[5])
+
+
+def _status_of_inner(spec: MapSpec) -> int:
+    """What may be an inner map. Source: kernel/bpf/map_in_map.c, bpf_map_meta_alloc, Linux 6.12."""
+    if spec.map_type not in MAP_IN_MAP_TYPES:
+        return 0
+    if spec.inner is None or spec.inner.map_type in MAP_IN_MAP_TYPES:
+        return -errno.EINVAL
+    if spec.inner.map_type is MapType.PROG_ARRAY:
+        return -_KERNEL_ENOTSUPP
+    _checked_definition(spec.inner)
+    return 0
+
+
+def slot_keeper() -> SlotKeeper:
+    """How the object store reads and empties slots."""
+    return SlotKeeper(_named, _clear)
+
+
+def _named(descriptor: int) -> set[str]:
+    with _opened_again(descriptor) as opened:
+        return opened._slots.named() if opened._slots is not None else set()
+
+
+def _clear(descriptor: int) -> None:
+    with _opened_again(descriptor) as opened:
+        lib.vm_map_clear(opened.pointer)
+
+
+def _opened_again(descriptor: int) -> Map:
+    try:
+        header = decode(os.pread(descriptor, HEADER_SIZE, 0))
+    except BadHeader as error:
+        raise PinError(str(error), errno.EINVAL) from error
+    return open_map(StoredObject(os.dup(descriptor), header, is_writable=True))
+
+
+def _bytes(value: bytes | Handle) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("a value of this map is bytes")
+    return value
 
 
 def _status_of_extras(spec: MapSpec) -> int:

@@ -29,7 +29,9 @@ from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedPr
 from toolchain.vm.clock import boot_time_of
 from toolchain.vm.engine import Code
 from toolchain.vm.maps import Map, open_map
+from toolchain.vm.slots import owner_of
 from toolchain.vm.tag import tag_of
+from toolchain.vm.targets import Targets
 
 MAX_PROGRAM_SIZE = 1 << 26
 """Bytes of a stored program: a million instructions and a source line for each."""
@@ -99,8 +101,14 @@ class UserProgram:
     """A handle on a program. Owns: the object's fd, and handles on its maps; ``close`` lets them go."""
 
     def __init__(
-        self, stored: StoredObject, program: LinkedProgram, maps: Sequence[Map], code: Code | None = None
+        self,
+        store: ObjectStore,
+        stored: StoredObject,
+        program: LinkedProgram,
+        maps: Sequence[Map],
+        code: Code | None = None,
     ) -> None:
+        self._store = store
         self.stored = stored
         self.program = program
         self.maps = tuple(maps)
@@ -116,19 +124,21 @@ class UserProgram:
         program = verified.program
         with ExitStack() as stack:
             own = _open_maps(store, [handle.id for handle in maps], stack)
-            code = Code(program, [handle.pointer for handle in own], verified)
+            for handle in own:
+                handle.adopt(owner_of(program))
+            code = _code_of(store, verified, own)
             data = encode_program(program, [handle.id for handle in own])
             stored = store.create(
                 "prog",
                 program.name,
-                b"",
+                owner_of(program).to_bytes(4, "little"),
                 len(data),
                 [handle.stored for handle in own],
                 program.btf.encode() if program.btf else b"",
                 prepare=lambda made: made.write(data),
             )
             stack.pop_all()
-            return cls(stored, program, own, code)
+            return cls(store, stored, program, own, code)
 
     @classmethod
     def open(cls, store: ObjectStore, stored: StoredObject, where: Where) -> UserProgram:
@@ -140,7 +150,7 @@ class UserProgram:
             program, map_ids = decode_program(stored.name, stored.read(), stored.btf(), where)
             maps = _open_maps(store, map_ids, stack)
             stack.pop_all()
-            return cls(stored, program, maps)
+            return cls(store, stored, program, maps)
 
     @property
     def id(self) -> int:
@@ -170,11 +180,11 @@ class UserProgram:
     def code(self) -> Code:
         """What runs; valid until ``close``. Raises Rejected or Unsupported where a stored program does not verify."""
         if self._code is None:
-            verified = self._verify()
-            self._code = Code(verified.program, [handle.pointer for handle in self.maps], verified)
+            self._code = _code_of(self._store, self.verified(), self.maps)
         return self._code
 
-    def _verify(self) -> VerifiedProgram:
+    def verified(self) -> VerifiedProgram:
+        """The program, verified again. Raises Rejected, Unsupported."""
         from toolchain.verifier import verify
 
         specs = tuple(_as_verified(handle) for handle in self.maps)
@@ -220,6 +230,16 @@ def _as_verified(handle: Map) -> MapSpec:
     return spec
 
 
+def _code_of(store: ObjectStore, verified: VerifiedProgram, maps: Sequence[Map]) -> Code:
+    targets = Targets(store, verified.program, maps, UserProgram.open)
+    pointers = [handle.pointer for handle in maps]
+    return Code(verified.program, pointers, verified, targets=targets if targets.has_slots else None)
+
+
 def _open_maps(store: ObjectStore, ids: Iterable[int], stack: ExitStack) -> list[Map]:
     """New handles on live maps, closed with the stack. Raises PinError ENOENT, or EINVAL where one is damaged."""
-    return [stack.enter_context(open_map(store.by_id("map", id))) for id in ids]
+    maps = [stack.enter_context(open_map(store.by_id("map", id))) for id in ids]
+    for handle in maps:
+        if handle.spec.map_type is MapType.PROG_ARRAY:  # a program's use does not keep its slots
+            handle.stored.let_live()
+    return maps

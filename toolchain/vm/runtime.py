@@ -18,7 +18,7 @@ from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
 from toolchain.vm.links import Link, query
-from toolchain.vm.maps import Map, create_map, open_map, repair_map
+from toolchain.vm.maps import Map, create_map, open_map, repair_map, slot_keeper
 from toolchain.vm.program import UserProgram
 
 
@@ -34,7 +34,7 @@ class UserRuntime:
     def __init__(self, pin_root: str = "") -> None:
         """``pin_root`` '': $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-UID."""
         self.pin_root = resolve_pin_root(pin_root or None)
-        self.store = ObjectStore(self.pin_root, {"map": repair_map})
+        self.store = ObjectStore(self.pin_root, {"map": repair_map}, slot_keeper())
 
     def map_create(self, spec: MapSpec, btf: bytes = b"") -> Map:
         """A new, empty map without a pin. Raises Unsupported (map type), LoadError with bpf(2)'s errno."""

@@ -4,7 +4,7 @@
  *
  *   live stack frames        read, write
  *   packet (and meta data)   read, write
- *   values of its maps       read; write unless BPF_F_RDONLY_PROG
+ *   values of its maps       read; write unless BPF_F_RDONLY_PROG; inner maps too; ids in slots not at all
  *   context                  by field, see vm_ctx_load and vm_ctx_store
  *
  * Linear in the number of maps; the stack, which nearly all accesses go to, is tried first.
@@ -48,6 +48,11 @@ static bool is_in_value(const struct vm_map *map, uint64_t address, uint64_t siz
            size <= value_size - (in_element - map->value_offset);
 }
 
+static bool is_in_map(const struct vm_map *map, uint64_t address, uint64_t size, bool is_write) {
+    return map->holds == 0 && !(map->def.flags & (is_write ? F_RDONLY_PROG : F_WRONLY_PROG)) &&
+           is_in_value(map, address, size);
+}
+
 bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size, bool is_write) {
     const struct vm_prog *prog = state->prog;
 
@@ -55,10 +60,14 @@ bool vm_may_access(const struct vm_state *state, uint64_t address, uint64_t size
         return true;
     if (is_within(address, size, state->data_meta, state->data_end))
         return true;
-    for (uint32_t index = 0; index < prog->map_count; index++) {
-        const struct vm_map *map = prog->maps[index];
+    for (uint32_t index = 0; index < prog->map_count; index++)
+        if (is_in_map(prog->maps[index], address, size, is_write))
+            return true;
+    for (uint32_t index = 0; index < state->machine->target_space; index++) {
+        const struct vm_target *target = &state->machine->targets[index];
 
-        if (!(map->def.flags & (is_write ? F_RDONLY_PROG : F_WRONLY_PROG)) && is_in_value(map, address, size))
+        if (target->what && target->holder->holds == VM_HOLDS_MAPS &&
+            is_in_map(target->what, address, size, is_write))
             return true;
     }
     return false;

@@ -41,6 +41,10 @@ enum vm_status {
 #define VM_PROG_XDP 6
 #define VM_PROG_CGROUP_SKB 8
 
+/* Gives what `id` names in a map that holds programs or maps, opened for this process, or NULL if there is no
+ * such thing any more. It must live until vm_machine_forget or vm_machine_destroy. */
+typedef void *(*vm_resolve_fn)(void *resolver, uint64_t holder, uint32_t id);
+
 struct vm_map;
 struct vm_prog;
 struct vm_machine;
@@ -62,6 +66,7 @@ struct vm_source {
     uint32_t prog_type;   /* one of VM_PROG_* */
     struct vm_map **maps; /* what map indexes in the code mean */
     uint32_t map_count;
+    uint32_t id; /* what vm_run.fault_prog says when it faults */
     uint32_t
         is_checked; /* 1: unverified code for the checked interpreter, 0: verified code for the plain one */
     const struct vm_ctx_access *accesses; /* plain only */
@@ -95,6 +100,15 @@ int vm_has_helper(uint32_t id);
 enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine);
 void vm_machine_destroy(struct vm_machine *machine);
 
+/*
+ * Tail calls and inner maps: whenever a run meets an id for the first time in a holder, it asks `resolve`;
+ * without one, every slot is empty. `holder` is the address of the struct vm_map. The answers are kept, for
+ * ids are never given twice; `count` is how many there are, and `forget` drops them (not during a run).
+ */
+void vm_machine_set_resolver(struct vm_machine *machine, vm_resolve_fn resolve, void *resolver);
+uint32_t vm_machine_target_count(const struct vm_machine *machine);
+void vm_machine_forget(struct vm_machine *machine);
+
 /* What trace_printk wrote since the last vm_trace_clear, without terminator; *dropped counts bytes that did
  * not fit. */
 const uint8_t *vm_trace_text(const struct vm_machine *machine, uint32_t *size, uint64_t *dropped);
@@ -113,6 +127,7 @@ struct vm_run {
     uint32_t retval;
     uint32_t status; /* enum vm_status */
     uint32_t fault_slot;
+    uint32_t fault_prog;       /* id of the program that slot is of, as its vm_source gave it */
     uint32_t redirect_ifindex; /* target of the last redirect, 0 if there was none */
     uint64_t redirect_flags;
     uint64_t fault_address;

@@ -15,6 +15,7 @@
 
 #define ANY INT64_MIN
 #define OPCODE_LDDW 0x18
+#define HELPER_TAIL_CALL 12
 #define SLOT_SIZE 8
 #define FORM_SECOND_SLOT 0xffff /* the rest of a wide instruction */
 
@@ -129,7 +130,8 @@ static enum vm_status resolve_map(const struct decoder *decoder, unsigned int fo
         return VM_OK;
     }
     /* kernel/bpf/arraymap.c, array_map_direct_value_addr() */
-    if (!map->values || map->cpu_count != 1 || map->def.max_entries != 1 || addend >= map->def.value_size)
+    if (!map->values || map->holds != 0 || map->cpu_count != 1 || map->def.max_entries != 1 ||
+        addend >= map->def.value_size)
         return VM_BAD_MAP;
     *imm = (int64_t)(uintptr_t)(map->values + addend);
     return VM_OK;
@@ -191,6 +193,8 @@ static enum vm_status decode_slot(struct decoder *decoder, uint32_t index, struc
         cell->imm = (int64_t)(uintptr_t)helper;
     }
     cell->handler = decoder->handlers[form];
+    if (form == FORM_call_helper && slot.imm == HELPER_TAIL_CALL)
+        cell->handler = decoder->handlers[HANDLER_tail_call];
     decoder->slot_forms[index] = (uint16_t)form;
     return VM_OK;
 }
@@ -352,6 +356,7 @@ static struct vm_prog *prog_alloc(const struct vm_source *source) {
     prog->slot_count = source->slot_count;
     prog->map_count = source->map_count;
     prog->prog_type = source->prog_type;
+    prog->id = source->id;
     prog->is_checked = source->is_checked != 0;
     prog->ctx_readable = source->ctx_readable;
     prog->ctx_writable = source->ctx_writable;

@@ -3,6 +3,7 @@
  * that have it, and what its arguments are, one letter each, for the checked interpreter:
  *
  *   c  the context              m  a map               k  a key of that map      v  a value of that map
+ *   t  a prog array
  *   r  readable memory, its size is the next argument  w  the same, written      n  as r, but NULL with size
  * 0 will do
  *   -  anything
@@ -28,8 +29,13 @@ static struct vm_map *map_of(uint64_t value) {
 }
 
 HELPER(map_lookup_elem) {
+    struct vm_map *map = map_of(r1);
+    void *value = vm_map_lookup(map, pointer(r2), state->cpu);
+
     UNUSED3(r3, r4, r5);
-    return (uint64_t)(uintptr_t)vm_map_lookup(map_of(r1), pointer(r2), state->cpu);
+    if (__builtin_expect(map->holds != 0, 0))
+        value = vm_inner_map(state, map, value);
+    return (uint64_t)(uintptr_t)value;
 }
 
 HELPER(map_update_elem) {
@@ -134,7 +140,8 @@ static const struct helper {
     [9] = {vm_skb_store_bytes, TC, "c-r--"},
     [10] = {vm_l3_csum_replace, TC, "c----"},
     [11] = {vm_l4_csum_replace, TC, "c----"},
-    [17] = {vm_zero, TC, "c----"}, /* get_cgroup_classid */
+    [12] = {vm_zero, ALL, "ct---"}, /* tail_call, which the interpreters do themselves */
+    [17] = {vm_zero, TC, "c----"},  /* get_cgroup_classid */
     [18] = {vm_skb_vlan_push, TC, "c----"},
     [19] = {vm_skb_vlan_pop, TC, "c----"},
     [23] = {vm_redirect, TC | XDP, "-----"},
@@ -176,6 +183,13 @@ static const struct vm_map *map_argument(const struct vm_state *state, uint64_t 
     for (uint32_t index = 0; index < state->prog->map_count; index++)
         if ((uint64_t)(uintptr_t)state->prog->maps[index] == value)
             return state->prog->maps[index];
+    for (uint32_t index = 0; index < state->machine->target_space; index++) {
+        const struct vm_target *target = &state->machine->targets[index];
+
+        if (target->what && target->holder->holds == VM_HOLDS_MAPS &&
+            (uint64_t)(uintptr_t)target->what == value)
+            return target->what;
+    }
     return NULL;
 }
 
@@ -188,8 +202,12 @@ static bool is_argument_fine(struct vm_state *state, uint32_t id, char kind, uns
     case 'c':
         return value == (uint64_t)(uintptr_t)state;
     case 'm':
-        return map && !(map->def.flags & (id == 2 || id == 3 ? F_RDONLY_PROG : F_WRONLY_PROG)) &&
+        return map && (map->holds == 0 || (map->holds == VM_HOLDS_MAPS && id == 1)) &&
+               !(map->def.flags & (id == 2 || id == 3 ? F_RDONLY_PROG : F_WRONLY_PROG)) &&
                (id != 195 || map->def.type == MAP_PERCPU_ARRAY || map->def.type == MAP_PERCPU_HASH);
+    case 't':
+        map = map_argument(state, value);
+        return map && map->holds == VM_HOLDS_PROGS;
     case 'k':
         return map && vm_may_access(state, value, map->def.key_size, false);
     case 'v':

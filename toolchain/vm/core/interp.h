@@ -21,7 +21,8 @@
 
 struct frame {
     const struct vm_cell *return_to;
-    uint64_t saved[5]; /* R6..R10 */
+    const struct vm_prog *prog; /* that return_to is in */
+    uint64_t saved[5];          /* R6..R10 */
     uint32_t may_goto;
 };
 
@@ -41,6 +42,11 @@ struct frame {
         status = (why);             \
         address = (uint64_t)(what); \
         goto fault;                 \
+    } while (0)
+#define ENTER_PROG()                          \
+    do {                                      \
+        cells = state->prog->cells;           \
+        slot_count = state->prog->slot_count; \
     } while (0)
 #define PAY()                                 \
     do {                                      \
@@ -78,6 +84,7 @@ struct frame {
             FAULT(VM_FAULT_ALIGN, (where)); \
     } while (0)
 #else
+#define ENTER_PROG() ((void)0)
 #define NEXT_BY(slots) JUMP_TO(cell + (slots))
 #define NEXT() JUMP_TO(cell + 1)
 #define CHECK(why, where, size, is_write) ((void)0)
@@ -262,12 +269,14 @@ static enum vm_status interpret(struct vm_state *state, uint64_t *result, const 
         FORM_LIST(FORM_LABEL) VARIANT_LIST(VARIANT_LABEL)[HANDLER_ctx_queue_reg] =
             (int)(&&op_ctx_queue_reg - &&op_base),
         [HANDLER_ctx_queue_imm] = (int)(&&op_ctx_queue_imm - &&op_base),
+        [HANDLER_tail_call] = (int)(&&op_tail_call - &&op_base),
         [HANDLER_trap] = (int)(&&op_trap - &&op_base),
     };
     uint64_t regs[11];
     uint64_t acc = 0;
-    struct frame frames[MAX_FRAMES];
+    struct frame frames[TOTAL_FRAMES];
     uint32_t depth = 0;
+    uint32_t tail_calls = 0;
     const struct vm_cell *cell;
     enum vm_status status = VM_OK;
 #if CHECKED
@@ -284,8 +293,7 @@ static enum vm_status interpret(struct vm_state *state, uint64_t *result, const 
 #if CHECKED
     memset(regs, 0, sizeof(regs));
     budget = state->budget;
-    cells = state->prog->cells;
-    slot_count = state->prog->slot_count;
+    ENTER_PROG();
     state->stack_high = state->machine->stack + sizeof(state->machine->stack);
     state->stack_low = state->stack_high - STACK_SIZE;
 #endif
@@ -375,11 +383,12 @@ op_may_goto:
 op_call_local: {
     struct frame *frame = &frames[depth];
 #if CHECKED
-    if (depth + 1 == MAX_FRAMES)
+    if (depth + 1 == MAX_FRAMES * (tail_calls + 1))
         FAULT(VM_FAULT_FRAMES, depth + 1);
     state->stack_low -= STACK_SIZE;
 #endif
     frame->return_to = cell + 1;
+    frame->prog = state->prog;
     memcpy(frame->saved, &regs[6], sizeof(frame->saved));
     depth++;
     frames[depth].may_goto = MAX_MAY_GOTO;
@@ -398,7 +407,30 @@ op_exit:
     PAY();
 #endif
     memcpy(&regs[6], frames[depth].saved, sizeof(frames[depth].saved));
+    state->prog = frames[depth].prog;
+    ENTER_PROG();
     JUMP_TO(frames[depth].return_to);
+
+    /* A jump to another program, on this one's frame: its callers stay. */
+op_tail_call: {
+    const struct vm_prog *target = NULL;
+#if CHECKED
+    if (!vm_helper_arguments(state, cell->off & 0xffff, regs))
+        FAULT(VM_FAULT_ARGUMENT, state->fault_address);
+#endif
+    if (tail_calls < MAX_TAIL_CALLS)
+        target = vm_tail_target(state, (const struct vm_map *)(uintptr_t)regs[2], (uint32_t)regs[3]);
+    if (target == NULL)
+        NEXT();
+#if CHECKED
+    PAY();
+#endif
+    tail_calls++;
+    state->prog = target;
+    frames[depth].may_goto = MAX_MAY_GOTO;
+    ENTER_PROG();
+    JUMP_TO(target->cells);
+}
 
 op_call_helper:
 #if CHECKED

@@ -13,8 +13,10 @@
  * Kill: whatever a process dies in, each element is as before or as after the operation that it died in.
  */
 
-#define VM_MAP_READ 1  /* user side may read: lookup, next_key, dump */
-#define VM_MAP_WRITE 2 /* user side may write: update, delete, freeze */
+#define VM_MAP_READ 1    /* user side may read: lookup, next_key, dump */
+#define VM_MAP_WRITE 2   /* user side may write: update, delete, freeze */
+#define VM_HOLDS_PROGS 1 /* prog arrays */
+#define VM_HOLDS_MAPS 2  /* arrays and hashes of maps */
 
 /* What a map is made from. `type` is an enum bpf_map_type, `flags` are BPF_F_* of BPF_MAP_CREATE, cpu_count
  * >= 1. */
@@ -39,6 +41,7 @@ struct vm_map {
     uint8_t *values;      /* arrays: slot 0 of CPU 0; NULL for hashes */
     uint64_t cpu_stride;  /* arrays: bytes from a slot to the same slot of the next CPU */
     uint64_t elem_stride; /* arrays: bytes from a slot to the next, value_size rounded up to 8 */
+    uint32_t holds;       /* what a value of 4 bytes names by its id: VM_HOLDS_*, 0 for plain values */
 
     uint32_t group_count;  /* locks; a power of two */
     uint32_t bucket_mask;  /* hashes: buckets less one */
@@ -103,6 +106,14 @@ int vm_map_erase(struct vm_map *map, const void *key);
 int vm_map_next_key(struct vm_map *map, const void *key, void *next);
 int vm_map_freeze(struct vm_map *map);
 int vm_map_is_frozen(const struct vm_map *map);
+
+/* Maps that hold programs or maps: a value is an id, and an array's slot of 0 is empty. These functions know
+ * nothing of what the ids name; who writes keeps that alive first.
+ * adopt: the first `owner` (not 0) that is given stays; -EINVAL for any other. names: whether some element
+ * has this value. clear: empties an array, whatever the caller's rights. */
+int vm_map_adopt(struct vm_map *map, uint32_t owner);
+int vm_map_names(const struct vm_map *map, uint32_t id);
+void vm_map_clear(struct vm_map *map);
 
 /* Batches. write: `count` keys and values, end to end; stops at the first failure; *done says how many went
  * in. dump: copies up to `capacity` elements from *cursor (0 at first) on and moves it; gives how many, 0 at

@@ -70,7 +70,7 @@ int vm_map_write(struct vm_map *map, const void *key, const void *value, uint64_
 int vm_map_erase(struct vm_map *map, const void *key) {
     if (!may_write(map))
         return -EPERM;
-    return vm_map_delete(map, key);
+    return map_is_array(map) && map->holds != 0 ? map_array_erase(map, key) : vm_map_delete(map, key);
 }
 
 int vm_map_next_key(struct vm_map *map, const void *key, void *next) {
@@ -120,13 +120,15 @@ static int64_t dump_array(struct vm_map *map, uint64_t *cursor, uint8_t *keys, u
     uint64_t value_size = vm_map_value_size(map);
     uint64_t done = 0;
 
-    for (; done < capacity && *cursor < map->def.max_entries; done++, ++*cursor) {
+    for (; done < capacity && *cursor < map->def.max_entries; ++*cursor) {
         uint32_t index = (uint32_t)*cursor;
         int status = map_array_read(map, &index, values + done * value_size);
 
+        if (status == -ENOENT)
+            continue;
         if (status != 0)
             return status;
-        memcpy(keys + done * sizeof(index), &index, sizeof(index));
+        memcpy(keys + done++ * sizeof(index), &index, sizeof(index));
     }
     return (int64_t)done;
 }

@@ -93,7 +93,7 @@ static int write_staged(struct vm_map *map, uint32_t index, uint32_t cpu, const 
 
 /* Errors in the kernel's order. Source: kernel/bpf/arraymap.c, array_map_update_elem, Linux 6.12. */
 static int check_update(const struct vm_map *map, uint32_t index, uint64_t flags) {
-    if (flags > UPDATE_EXIST)
+    if (flags > UPDATE_EXIST || (map->holds != 0 && flags != 0))
         return -EINVAL;
     if (index >= map->def.max_entries)
         return -E2BIG;
@@ -118,6 +118,49 @@ int map_array_update(struct vm_map *map, const void *key, const void *value, uin
     memcpy(&word, value, map->def.value_size);
     __atomic_store_n((uint64_t *)(void *)slot_of(map, index, cpu), word, __ATOMIC_RELEASE);
     return 0;
+}
+
+/* Source: kernel/bpf/arraymap.c, __fd_array_map_delete_elem, Linux 6.12. */
+int map_array_erase(struct vm_map *map, const void *key) {
+    uint32_t index = index_of(key);
+
+    if (index >= map->def.max_entries)
+        return -E2BIG;
+    return __atomic_exchange_n((uint64_t *)(void *)slot_of(map, index, 0), 0, __ATOMIC_ACQ_REL) != 0
+               ? 0
+               : -ENOENT;
+}
+
+void vm_map_clear(struct vm_map *map) {
+    for (uint32_t index = 0; map_is_array(map) && map->is_writable && index < map->def.max_entries; index++)
+        __atomic_store_n((uint64_t *)(void *)slot_of(map, index, 0), 0, __ATOMIC_RELEASE);
+}
+
+/* Hashes are looked through node by node: one that is in no chain counts too, for it was or will be. */
+int vm_map_names(const struct vm_map *map, uint32_t id) {
+    uint32_t count = map_is_array(map) ? map->def.max_entries : map->node_count;
+    const uint8_t *first = map_is_array(map) ? map->values : map->nodes + map->value_offset;
+    uint64_t stride = map_is_array(map) ? map->elem_stride : map->node_stride;
+
+    for (uint32_t index = 0; index < count; index++) {
+        const uint8_t *value = first + index * stride;
+
+        if (__atomic_load_n((const uint32_t *)(const void *)value, __ATOMIC_ACQUIRE) == id &&
+            (map_is_array(map) || map_node(map, index)->linked))
+            return 1;
+    }
+    return 0;
+}
+
+int vm_map_adopt(struct vm_map *map, uint32_t owner) {
+    uint32_t before = 0;
+
+    if (!map->is_writable)
+        return -EPERM;
+    if (__atomic_compare_exchange_n(&map_header(map)->owner, &before, owner, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return 0;
+    return before == owner ? 0 : -EINVAL;
 }
 
 /* The copy on one CPU, from staging where that holds its newer value. */
@@ -145,6 +188,8 @@ int map_array_read(struct vm_map *map, const void *key, void *value) {
         return -ENOENT;
     if (map->staging_size == 0) {
         word = __atomic_load_n((uint64_t *)(void *)slot_of(map, index, 0), __ATOMIC_ACQUIRE);
+        if (map->holds != 0 && word == 0)
+            return -ENOENT;
         memcpy(value, &word, vm_map_value_size(map));
         return 0;
     }

@@ -51,8 +51,11 @@
 /* enum bpf_map_type, of those built here. Source: include/uapi/linux/bpf.h. */
 #define TYPE_HASH 1
 #define TYPE_ARRAY 2
+#define TYPE_PROG_ARRAY 3
 #define TYPE_PERCPU_ARRAY 6
 #define TYPE_LRU_HASH 9
+#define TYPE_ARRAY_OF_MAPS 12
+#define TYPE_HASH_OF_MAPS 13
 
 /* Update flags. Source: as above. */
 #define UPDATE_NOEXIST 1
@@ -69,7 +72,8 @@ struct map_header {
     uint64_t seed;
     uint64_t data_size;
     uint32_t frozen;
-    uint32_t padding[15];
+    uint32_t owner; /* prog arrays: what programs must be like, 0 until the first came */
+    uint32_t padding[14];
 };
 _Static_assert(sizeof(struct map_header) <= MAP_JOURNAL_OFFSET, "the header ends where the journal begins");
 
@@ -164,6 +168,7 @@ void *map_array_lookup(const struct vm_map *map, const void *key, uint32_t cpu);
 int map_array_update(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu);
 int map_array_read(struct vm_map *map, const void *key, void *value);
 void map_array_redo(struct vm_map *map);
+int map_array_erase(struct vm_map *map, const void *key);
 
 /* map_hash.c */
 void *map_hash_lookup(struct vm_map *map, const void *key);

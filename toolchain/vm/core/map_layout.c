@@ -53,6 +53,14 @@ static int check_array(const struct vm_map_def *def) {
     return 0;
 }
 
+/* Source: kernel/bpf/arraymap.c, fd_array_map_alloc_check; kernel/bpf/hashtab.c, fd_htab_map_alloc_check. */
+static int check_holder(const struct vm_map_def *def) {
+    int is_array = def->type != TYPE_HASH_OF_MAPS;
+    uint32_t refused = is_array ? F_RDONLY_PROG | F_WRONLY_PROG | F_MMAPABLE | F_INNER_MAP : 0;
+
+    return def->value_size != sizeof(uint32_t) || (def->flags & refused) != 0 ? -EINVAL : 0;
+}
+
 static uint64_t bucket_count(const struct vm_map_def *def) {
     uint64_t count = 1;
 
@@ -111,15 +119,24 @@ static void lay_out_hash(struct vm_map *map, uint64_t *data_size) {
 }
 
 int map_lay_out(struct vm_map *map, uint64_t *data_size) {
-    int is_array = map->def.type == TYPE_ARRAY || map->def.type == TYPE_PERCPU_ARRAY;
-    int status;
+    int is_array = map->def.type == TYPE_ARRAY || map->def.type == TYPE_PERCPU_ARRAY ||
+                   map->def.type == TYPE_PROG_ARRAY || map->def.type == TYPE_ARRAY_OF_MAPS;
+    int is_hash =
+        map->def.type == TYPE_HASH || map->def.type == TYPE_LRU_HASH || map->def.type == TYPE_HASH_OF_MAPS;
+    int status = 0;
 
-    if (!is_array && map->def.type != TYPE_HASH && map->def.type != TYPE_LRU_HASH)
+    if (!is_array && !is_hash)
         return -EOPNOTSUPP;
     if (map->def.cpu_count == 0 || map->def.cpu_count > MAP_CPUS_MAX ||
         has_both(map->def.flags, F_RDONLY | F_WRONLY))
         return -EINVAL;
-    status = is_array ? check_array(&map->def) : check_hash(&map->def);
+    map->holds = map->def.type == TYPE_PROG_ARRAY                                            ? VM_HOLDS_PROGS
+                 : map->def.type == TYPE_ARRAY_OF_MAPS || map->def.type == TYPE_HASH_OF_MAPS ? VM_HOLDS_MAPS
+                                                                                             : 0;
+    if (map->holds != 0)
+        status = check_holder(&map->def);
+    if (status == 0)
+        status = is_array ? check_array(&map->def) : check_hash(&map->def);
     if (status != 0)
         return status;
     map->group_count = 1;

@@ -39,6 +39,7 @@ enum vm_status vm_machine_create(uint64_t seed, struct vm_machine **machine) {
 }
 
 void vm_machine_destroy(struct vm_machine *machine) {
+    vm_machine_forget(machine);
     free(machine);
 }
 
@@ -56,7 +57,7 @@ void vm_trace_clear(struct vm_machine *machine) {
 /* Executes the program `repeat` times on the state as it is. */
 static enum vm_status run_rounds(struct vm_state *state, struct vm_run *run, uint32_t repeat,
                                  uint64_t budget) {
-    const bool is_checked = state->prog->is_checked;
+    const bool is_checked = state->machine->prog->is_checked;
     enum vm_status status = VM_OK;
     uint64_t result = 0;
     const uint64_t start = clock_ns(CLOCK_MONOTONIC);
@@ -64,6 +65,7 @@ static enum vm_status run_rounds(struct vm_state *state, struct vm_run *run, uin
     run->insn_count = 0;
     for (uint32_t round = 0; round < repeat && status == VM_OK; round++) {
         state->budget = budget;
+        state->prog = state->machine->prog;
         status = is_checked ? vm_interp_checked(state, &result) : vm_interp_plain(state, &result);
         run->insn_count += is_checked ? budget - state->budget : 0;
     }
@@ -72,11 +74,13 @@ static enum vm_status run_rounds(struct vm_state *state, struct vm_run *run, uin
     run->status = status;
     run->fault_slot = status ? state->fault_slot : 0;
     run->fault_address = status ? state->fault_address : 0;
+    run->fault_prog = status ? state->prog->id : 0;
     vm_packet_end(state, run);
     return status;
 }
 
 static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint64_t budget) {
+    state->prog = state->machine->prog;
     run->status = vm_packet_begin(state, run);
     if (run->status)
         return (enum vm_status)run->status;
@@ -88,15 +92,30 @@ static enum vm_status run_one(struct vm_state *state, struct vm_run *run, uint64
     return run_rounds(state, run, 1, budget);
 }
 
+static void settle(const struct vm_prog *prog) {
+    for (uint32_t index = 0; index < prog->map_count; index++)
+        vm_map_settle(prog->maps[index]);
+}
+
+static void settle_target(const struct vm_target *target) {
+    if (target->what == NULL)
+        return;
+    if (target->holder->holds == VM_HOLDS_PROGS)
+        settle(target->what);
+    else
+        vm_map_settle(target->what);
+}
+
 enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *prog, struct vm_run *runs,
                             uint32_t count, uint64_t budget) {
     enum vm_status first = VM_OK;
 
-    machine->state.prog = prog;
+    machine->prog = prog;
     if (prog->is_checked)
         memset(machine->stack, 0, sizeof(machine->stack));
-    for (uint32_t index = 0; index < prog->map_count; index++)
-        vm_map_settle(prog->maps[index]);
+    settle(prog);
+    for (uint32_t index = 0; index < machine->target_space; index++)
+        settle_target(&machine->targets[index]);
     for (uint32_t index = 0; index < count; index++) {
         const enum vm_status status = run_one(&machine->state, &runs[index], budget);
 

@@ -22,6 +22,9 @@
 
 #define STACK_SIZE 512
 #define MAX_FRAMES 8
+#define MAX_TAIL_CALLS 33 /* kernel: MAX_TAIL_CALL_CNT, include/linux/bpf.h */
+/* A tail call out of a function replaces that function only, so each may leave callers behind. */
+#define TOTAL_FRAMES (MAX_FRAMES * (MAX_TAIL_CALLS + 1))
 #define MAX_MAY_GOTO 0x800000 /* kernel: BPF_MAX_LOOPS, include/linux/bpf_verifier.h */
 #define HEADROOM 256          /* kernel: XDP_PACKET_HEADROOM */
 #define XDP_FRAME_SIZE 40     /* kernel: struct xdp_frame stands at the start of the headroom */
@@ -65,6 +68,7 @@ _Static_assert(sizeof(struct vm_cell) == 16, "a cell is 16 bytes");
 enum handler {
     FORM_LIST(FORM_ENUM) VARIANT_LIST(VARIANT_ENUM) HANDLER_ctx_queue_reg,
     HANDLER_ctx_queue_imm,
+    HANDLER_tail_call,
     HANDLER_trap, /* imm is the enum vm_status to end with */
     HANDLER_COUNT
 };
@@ -75,6 +79,7 @@ struct vm_prog {
     uint32_t slot_count;
     uint32_t map_count;
     uint32_t prog_type;
+    uint32_t id; /* for messages, 0 where it was not given */
     bool is_checked;
     uint64_t ctx_readable;
     uint64_t ctx_writable;
@@ -132,7 +137,7 @@ struct vm_state {
     uint8_t *mac_header;
     uint8_t *network_header;
     struct vm_machine *machine;
-    const struct vm_prog *prog;
+    const struct vm_prog *prog; /* that is executing, which tail calls change */
     uint32_t cpu;
     uint32_t redirect_ifindex;
     uint64_t redirect_flags;
@@ -144,9 +149,22 @@ struct vm_state {
 };
 _Static_assert(offsetof(struct vm_state, data) == 192, "the decoder rewrites loads to these offsets");
 
+/* What the ids in slots mean to this process: an open hash table, empty where `what` is NULL. */
+struct vm_target {
+    const struct vm_map *holder;
+    void *what; /* a struct vm_prog or vm_map, by holder->holds */
+    uint32_t id;
+};
+
 struct vm_machine {
     struct vm_state state;
-    uint8_t stack[MAX_FRAMES * STACK_SIZE] __attribute__((aligned(16)));
+    const struct vm_prog *prog; /* that runs begin with */
+    vm_resolve_fn resolve;
+    void *resolver;
+    struct vm_target *targets;
+    uint32_t target_count;
+    uint32_t target_space; /* 0 or a power of two, at least twice the count */
+    uint8_t stack[TOTAL_FRAMES * STACK_SIZE] __attribute__((aligned(16)));
     uint8_t packet[PACKET_ROOM] __attribute__((aligned(16)));
     uint64_t random;
     uint32_t trace_used;
@@ -221,6 +239,12 @@ uint16_t vm_packet_protocol(const uint8_t *eth, uint32_t size);
 
 /* packet.c: what LD_ABS and LD_IND read, in host order; false when it lies outside of the packet. */
 bool vm_packet_load(const struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
+
+/* slots.c: what a slot of a prog array leads to, and an element of a map of maps; NULL where nothing is
+ * there.
+ */
+const struct vm_prog *vm_tail_target(struct vm_state *state, const struct vm_map *array, uint32_t index);
+void *vm_inner_map(struct vm_state *state, const struct vm_map *outer, const void *value);
 
 /* helpers.c */
 typedef uint64_t (*helper_fn)(uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4, uint64_t r5,
