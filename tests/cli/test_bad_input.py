@@ -179,6 +179,17 @@ def test_a_pin_root_that_is_a_file(bpf_load, written):
     assert "hint: " in outcome.err
 
 
+def test_a_relative_pin_root_where_the_working_directory_was_removed(bpf_load, monkeypatch, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = bpf_load("--pin-root", "pins", "map", "show")
+    assert outcome.status == 5
+    assert "ENOENT" in only_error(outcome, "pins")
+    assert bpf_load("map", "show").status == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to another user")
 def test_a_tree_of_another_user(bpf_load, written, pin_root):
     assert bpf_load("load", written(counter()), "--pin", "one").status == 0

@@ -36,10 +36,17 @@ _HINTS = {
 
 
 def resolve_pin_root(option: str | None = None, environ: Mapping[str, str] | None = None) -> str:
-    """The root of the pin tree: ``option``, else $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-<uid>."""
+    """The root of the pin tree: ``option``, else $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf, else /dev/shm/bpf-<uid>.
+
+    Raises: RuntimeUnavailable for a relative one where the working directory was removed.
+    """
     environ = os.environ if environ is None else environ
-    if option or environ.get("BPF_PIN_ROOT"):
-        return os.path.abspath(option or environ["BPF_PIN_ROOT"])
+    named = option or environ.get("BPF_PIN_ROOT")
+    if named:
+        try:
+            return os.path.abspath(named)
+        except OSError as error:
+            raise _unavailable(error, "the working directory cannot be found", PinPlace(named)) from error
     runtime_dir = environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime_dir) and _is_own_directory(runtime_dir):
         return os.path.join(runtime_dir, "bpf")
