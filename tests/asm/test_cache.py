@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolchain.asm.api import assemble, parse
-from toolchain.asm.cache import PlanCache, cache_folder
+from toolchain.asm.cache import MAX_VERSIONS, PlanCache, cache_folder
 from toolchain.asm.shapes import Shapes
 
 TEXT = "r1 = 5\nL1: if r1 == 7 goto L1\n.section tc/in,\"ax\"\n.byte 'a'\nexit\n"
@@ -88,10 +88,12 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert cache.load() == {}
 
 
-def test_files_of_other_versions_go() -> None:
+def test_the_oldest_files_of_other_versions_go() -> None:
     cache = warm()
-    assert cache.path
-    old = Path(cache.path).parent / "asm-auto-0123.json"
-    old.write_text("old")
+    folder = Path(cache.path).parent
+    others = [folder / f"asm-auto-{number}.json" for number in range(5)]
+    for age, path in enumerate(others, 1):
+        path.write_text("old")
+        os.utime(path, (1_000_000_000 - age, 1_000_000_000 - age))
     cache.save({"p": (["label", 1],)})
-    assert not old.exists()
+    assert sorted(folder.iterdir()) == sorted([Path(cache.path), *others[: MAX_VERSIONS - 1]])

@@ -20,6 +20,8 @@ from toolchain import __version__
 
 MAX_FILE_SIZE = 4 << 20
 MAX_PLANS = 4000
+MAX_VERSIONS = 4
+"""Files kept for a dialect, so that installations beside each other do not undo each other's."""
 _FOLDER = "bpf-toolchain"
 _HERE = os.path.dirname(__file__)
 _SOURCES = (
@@ -109,12 +111,12 @@ class PlanCache:
         self._forget_others()
 
     def _forget_others(self) -> None:
-        """Removes the files of other versions, and what killed runs left."""
-        folder, own = os.path.split(self.path)
+        """Removes all but the newest files of this dialect: other versions', and what killed runs left."""
+        folder = os.path.dirname(self.path)
         with contextlib.suppress(OSError):
-            for name in os.listdir(folder):
-                if name.startswith(self.prefix) and name != own:
-                    os.unlink(os.path.join(folder, name))
+            paths = [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(self.prefix)]
+            for path in sorted(paths, key=lambda each: os.lstat(each).st_mtime_ns)[:-MAX_VERSIONS]:
+                os.unlink(path)
 
 
 def _checksum(data: bytes) -> bytes:
