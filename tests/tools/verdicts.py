@@ -104,6 +104,14 @@ def _by_the_kernel(program: LinkedProgram) -> Any:
         runtime.close()
 
 
+def prepare(obj: Any) -> Any:
+    """The object, ready to be linked for whom the verdicts are asked."""
+    from toolchain.loader.core_target import with_core_types
+    from toolchain.loader.target import for_running_kernel
+
+    return with_core_types(for_running_kernel(obj) if verdict_on is _by_the_kernel else obj)
+
+
 VERIFIERS: dict[str, Verdict] = {"user": _by_our_verifier, "kernel": _by_the_kernel}
 verdict_on: Verdict = _by_our_verifier
 
@@ -138,7 +146,7 @@ def object_job(root: pathlib.Path, path: pathlib.Path, settings: Settings) -> Jo
         from toolchain.loader.objects import read_object
 
         try:
-            obj = read_object(str(path))
+            obj = prepare(read_object(str(path)))
         except ToolchainError as error:
             emit({"file": name, "verdict": "unsupported", "stage": "open", "message": error.message})
             return

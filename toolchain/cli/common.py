@@ -122,12 +122,14 @@ class Group(click.Group):
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that choose programs of an object, and their type."""
+    """Options that choose programs of an object, their type, and the kernel whose types they mean."""
     for option in (
+        click.option("--btf", metavar="FILE", default="",
+                     help="Types for CO-RE relocations. [default: $BPF_BTF, else the running kernel's]"),
         click.option("--type", "prog_type", metavar="TYPE", help="Program type, where the section's name gives none."),
         click.option("-p", "--program", "programs", metavar="P", multiple=True, help="Only this program."),
         click.option("-s", "--section", "sections", metavar="S", multiple=True, help="Only programs of this section."),
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command
 

@@ -63,7 +63,9 @@ def _subject(runtime_name: str, target: str, options: dict[str, Any], stack: Exi
     obj = read_object(target)
     obj = replace(obj, maps=tuple(each.with_pin(Pinning.NONE) for each in obj.maps))
     kind = parse_prog_type(options["prog_type"])
-    chosen = LoadOptions(tuple(options["programs"]), tuple(options["sections"]), kind, is_published=False)
+    chosen = LoadOptions(
+        tuple(options["programs"]), tuple(options["sections"]), kind, is_published=False, btf=options["btf"]
+    )
     runtime: Runtime = open_runtime(runtime_name)
     stack.callback(runtime.close)
     with explained_by_verify(target):

@@ -50,4 +50,5 @@ def load_options(
         on_mismatch=OnMismatch(options["on_mismatch"]),
         pin=pin,
         is_published=is_published,
+        btf=options["btf"],
     )

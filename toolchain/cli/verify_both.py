@@ -24,7 +24,7 @@ def compare(found: Iterable[tuple[Verdict, ...]], as_json: bool, explain: bool) 
     for verdicts in found:
         errors += [each.error for each in verdicts]
         fields = differences(*verdicts) if len(verdicts) == 2 else ()
-        judged += len(verdicts) == 2
+        judged += len(verdicts) == 2 and all(each.verdict != "unsupported" for each in verdicts)
         differing += bool(fields)
         if as_json:
             rows.append(_row(verdicts, fields, explain))
@@ -41,7 +41,7 @@ def compare(found: Iterable[tuple[Verdict, ...]], as_json: bool, explain: bool) 
 
 def differences(ours: Verdict, kernels: Verdict) -> tuple[str, ...]:
     """The names of FIELDS in which two verdicts differ."""
-    if "unsupported" in (ours.verdict, kernels.verdict):
+    if "unsupported" in (ours.verdict, kernels.verdict) or "reloc" in (ours.stage, kernels.stage):
         return ()
     return tuple(name for name in FIELDS if _field(ours, name) != _field(kernels, name))
 

@@ -28,6 +28,7 @@ from toolchain.values import Value, value_type
 if TYPE_CHECKING:
     from toolchain.isa.program_types import ProgType
     from toolchain.loader.judge import Judge
+    from toolchain.spec.objects import ObjectSpec, ProgramSpec
     from toolchain.spec.stages import LinkedProgram, VerifierStats
     from toolchain.verifier.explain import Explanation
 
@@ -80,7 +81,7 @@ def _verify(settings: Settings, paths: tuple[str, ...], options: dict[str, Any])
     names = ("user", "kernel") if options["both"] else (runtime_name(settings.runtime, settings.pin_root),)
     log_level, explain = options["log_level"], options["explain"]
     with ExitStack() as stack:
-        judges = [open_judge(name, stack) for name in names]
+        judges = [open_judge(name, stack, options["btf"]) for name in names]
         found = (
             verdicts
             for path in paths
@@ -115,8 +116,8 @@ def verdicts_of(
     judges: Sequence[Judge],
     log_level: int = 0,
 ) -> Iterator[tuple[Verdict, ...]]:
-    """Each judge's verdict on each selected program of a file; one alone where the file or program gets to none."""
-    from toolchain.loader.link import link, select
+    """Each judge's verdict on each selected program of a file; one alone where the file cannot be read."""
+    from toolchain.loader.link import select
     from toolchain.loader.objects import read_object
 
     try:
@@ -125,20 +126,27 @@ def verdicts_of(
     except ToolchainError as error:
         yield (Verdict(path, _word(error), "open", error=error),)
         return
+    objects = [judge.prepare(obj) for judge in judges]
     for each in chosen:
-        try:
-            linked = link(obj, each.name, prog_type)
-        except ToolchainError as error:
-            stage = "core" if "CO-RE" in error.message else "reloc"
-            yield (Verdict(path, _word(error), stage, each.section, each.name, error=error),)
-        else:
-            yield tuple(_judge(path, linked, judge, log_level) for judge in judges)
+        yield tuple(
+            _judge(path, own, each, prog_type, judge, log_level) for own, judge in zip(objects, judges, strict=True)
+        )
 
 
-def _judge(path: str, linked: LinkedProgram, judge: Judge, log_level: int) -> Verdict:
-    section, name, insns = linked.section, linked.name, linked.slot_count
+def _judge(
+    path: str, obj: ObjectSpec, program: ProgramSpec, prog_type: ProgType | None, judge: Judge, log_level: int
+) -> Verdict:
+    from toolchain.loader.link import link
+
+    section, name = program.section, program.name
     try:
-        judgement = judge(linked, log_level)
+        linked = link(obj, name, prog_type)
+    except ToolchainError as error:
+        stage = "core" if "CO-RE" in error.message else "reloc"
+        return Verdict(path, _word(error), stage, section, name, error=error)
+    insns = linked.slot_count
+    try:
+        judgement = judge.judge(linked, log_level)
     except Rejected as error:
         stats = cast("VerifierStats", error.stats)
         return Verdict(path, "reject", "verifier", section, name, insns, stats, error.log, error, linked)

@@ -15,8 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from toolchain.isa.map_types import FD_VALUE_TYPES, MAP_IN_MAP_TYPES, MapType
+from toolchain.loader.core_target import TypesOf, with_core_types
 from toolchain.loader.pipeline import bind_unpinned, create_map, this_machine
+from toolchain.loader.target import for_running_kernel
 from toolchain.spec.maps import MapSpec
+from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.stages import BoundProgram, LinkedProgram, MapBinding, VerifierStats
 
 if TYPE_CHECKING:
@@ -30,22 +33,28 @@ class Judgement(NamedTuple):
     log: str
 
 
-Judge = Callable[[LinkedProgram, int], Judgement]
-"""Takes a program and a log level."""
+class Judge(NamedTuple):
+    """``prepare`` makes an object ready to be linked for this judge, ``judge`` takes a program and a log level."""
+
+    prepare: Callable[[ObjectSpec], ObjectSpec]
+    judge: Callable[[LinkedProgram, int], Judgement]
 
 
-def open_judge(runtime: str, stack: ExitStack) -> Judge:
+def open_judge(runtime: str, stack: ExitStack, btf: str = "") -> Judge:
     """The judge of the runtime of that name, 'user' or 'kernel'; what it holds is released with ``stack``.
 
-    Raises: RuntimeUnavailable where the kernel runtime is not built.
+    ``btf`` names the types that answer CO-RE relocations (see core_target.py).
+
+    Raises: RuntimeUnavailable where the kernel runtime is not built, ObjectError for ``btf``.
     """
+    types = TypesOf(btf)
     if runtime == "user":
-        return judge_by_verifier
+        return Judge(partial(with_core_types, types=types), judge_by_verifier)
     from toolchain.loader.runtimes import open_kernel
 
     kernel = open_kernel()
     stack.callback(kernel.close)
-    return partial(judge, kernel)
+    return Judge(lambda obj: with_core_types(for_running_kernel(obj), types), partial(judge, kernel))
 
 
 def judge_by_verifier(program: LinkedProgram, log_level: int = 0) -> Judgement:

@@ -27,10 +27,12 @@ from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, normalised, pin_paths
+from toolchain.loader.core_target import TypesOf, with_core_types
 from toolchain.loader.link import link_all
 from toolchain.loader.pinning_file import read_places
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
 from toolchain.loader.slots import fill_map_of_maps, fill_prog_arrays, inner_specs, with_tail_programs
+from toolchain.loader.target import for_running_kernel
 from toolchain.spec.maps import MapSpec, Pinning
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, Runtime
@@ -49,7 +51,8 @@ class LoadOptions(Value):
     """What to load of an object, and how.
 
     ``map_paths``: map name -> pin path, before all else. ``pin``: the one program's pin, or a directory when several
-    programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made.
+    programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made. ``btf``: the file
+    whose types answer CO-RE relocations ('' = see core_target.py).
     """
 
     programs: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class LoadOptions(Value):
     on_mismatch: OnMismatch = OnMismatch.FAIL
     pin: str = ""
     is_published: bool = True
+    btf: str = ""
 
 
 class LoadedProgram(NamedTuple):
@@ -111,8 +115,9 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     nothing was changed.
     """
     options = options or LoadOptions()
+    obj = with_core_types(obj if runtime.takes_verified else for_running_kernel(obj), TypesOf(options.btf))
     selected = link_all(obj, options.programs, options.sections, options.prog_type)
-    linked = selected if runtime.takes_verified else with_tail_programs(obj, selected, options.prog_type)
+    linked = with_tail_programs(obj, selected, options.prog_type)
     specs = [spec for program in linked for spec in program.maps]
     places = read_places() if any(each.pinning is Pinning.CUSTOM for each in specs) else {}
     paths = pin_paths(specs, options.layout, options.map_paths, obj.sha1, places)
@@ -276,8 +281,6 @@ def _fill_map_of_maps(
 
 def create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
     """A new map, filled with its initial content and frozen where the spec says so."""
-    if spec.values and runtime.takes_verified:
-        raise Unsupported(f"initial values of a {spec.map_type.label} map", spec.where)
     spec, raw = _with_types(runtime, btf, spec)
     handle = runtime.map_create(spec, raw)
     try:
