@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import resource
 import socket
 import stat
 
@@ -248,6 +249,30 @@ def test_object_from_an_earlier_boot_is_repaired_once(root):
     for _ in range(2):
         store.get("x").close()
         assert len(repaired) == 1
+    with open(root / "x", "rb") as file:
+        file.seek(BOOT_ID_OFFSET)
+        assert file.read(16) == current_boot_id()
+
+
+def test_no_descriptor_left_does_not_pass_for_another_boot(root):
+    repaired = []
+    store = ObjectStore(str(root), {"map": repaired.append})
+    with make(store) as made:
+        store.pin(made, "x")
+        lowest = made.fileno()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    met = set()
+    try:
+        for limit in range(lowest, lowest + 8):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            try:
+                store.get("x").close()
+            except RuntimeUnavailable as error:
+                met.add(error.errno)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert met == {errno.EMFILE}
+    assert repaired == []
     with open(root / "x", "rb") as file:
         file.seek(BOOT_ID_OFFSET)
         assert file.read(16) == current_boot_id()

@@ -19,6 +19,7 @@ Whoever reads a header gets a private copy; nothing is read twice from a file th
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from typing import Final
@@ -127,12 +128,19 @@ def decode(page: bytes) -> ObjectHeader:
 
 
 def current_boot_id() -> bytes:
-    """The running boot's id; zeros where the kernel gives none. Source: Documentation/admin-guide/sysctl/kernel.rst."""
+    """The running boot's id; zeros where the kernel gives none. Source: Documentation/admin-guide/sysctl/kernel.rst.
+
+    Raises: OSError where there is one but no descriptor or memory to read it: zeros would pass for another boot.
+    """
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return bytes.fromhex(file.read().replace("-", ""))
-    except (OSError, ValueError):
-        return bytes(16)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+    except ValueError:
+        pass
+    return bytes(16)
 
 
 def _checksum(page: bytes) -> int:

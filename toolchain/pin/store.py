@@ -342,15 +342,19 @@ class ObjectStore:
     def _hold(self, stored: StoredObject, where: Where) -> None:
         """Take the shared lock; after a reboot, repair first, under the exclusive one."""
         repairer = self.repairers.get(stored.kind)
-        if repairer is None or not stored.is_writable or stored.header.boot_id == current_boot_id():
+        try:
+            boot_id = current_boot_id()
+        except OSError as error:
+            raise translated(error, "cannot read the boot's id", where) from error
+        if repairer is None or not stored.is_writable or stored.header.boot_id == boot_id:
             lock_shared(stored.fileno(), where)
             return
         until = time.monotonic() + _REBOOT_WAIT_SECONDS
-        while os.pread(stored.fileno(), 16, BOOT_ID_OFFSET) != current_boot_id():
+        while os.pread(stored.fileno(), 16, BOOT_ID_OFFSET) != boot_id:
             if try_lock(stored.fileno(), fcntl.LOCK_EX):
                 self._check_identity(stored, where)
                 repairer(stored)
-                os.pwrite(stored.fileno(), current_boot_id(), BOOT_ID_OFFSET)
+                os.pwrite(stored.fileno(), boot_id, BOOT_ID_OFFSET)
             elif time.monotonic() > until:
                 raise RuntimeUnavailable("object from an earlier boot is in use elsewhere", errno.EAGAIN, where)
             time.sleep(0.001)
