@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from toolchain.cli import render
-from toolchain.cli.verify_command import Verdict, gravest, row, show
+from toolchain.cli.judgement import Verdict, gravest, row, show
 from toolchain.errors import ExpectationError, ToolchainError
 
 FIELDS = ("verdict", "message", "processed")
