@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.loader.handmade import END, an_object, function
+from tests.loader.handmade import END, an_object, call, function
 from toolchain.btf import Btf, BtfBuilder, BtfExt, CoreKind, CoreRelocation
 from toolchain.btf.strings import essential_name
 from toolchain.btf.types import (
@@ -26,7 +26,7 @@ from toolchain.errors import LinkError, ObjectError, Unsupported
 from toolchain.isa.codec import decode
 from toolchain.isa.insn import Insn, wide
 from toolchain.isa.opcodes import CALL, LDDW
-from toolchain.loader.core_relocation import POISON
+from toolchain.loader.core_relocation import POISON, missing_at
 from toolchain.loader.core_target import TypesOf, with_core_types
 from toolchain.loader.link import link
 
@@ -482,6 +482,19 @@ def test_a_type_within_itself():
     other.define(loop, Struct("s", 4, (Member("", loop, 0),)))
     with pytest.raises(LinkError, match="nested too deep"):
         number(CoreKind.FIELD_EXISTS, own, root, "0:0", other, 1)
+
+
+def test_what_was_missing_is_named():
+    own, sample = own_sample()
+    record = CoreRelocation(24, sample, "0:1:1", CoreKind.FIELD_BYTE_OFFSET)
+    caller = function("main", [Insn(CALL, src=1, imm=-1), END], [call(0, "f")])
+    callee = function("f", [Insn(MOV, imm=8), END], section=".text", offset=24)
+    ext = BtfExt(core_relocations={".text": (record,)})
+    obj = an_object([caller, callee], btf=own.build(), btf_ext=ext, core_types=Types(Maker().build()))
+    linked = link(obj, "main")
+    assert decode(linked.code)[2] == POISONED
+    assert missing_at(obj, linked, 2) == "field byte offset of sample, 0:1:1 (hi)"
+    assert missing_at(obj, linked, 0) == ""
 
 
 def test_types_of_a_file(tmp_path, monkeypatch):

@@ -96,12 +96,24 @@ def _judge(
     try:
         judgement = judge.judge(linked, log_level)
     except Rejected as error:
+        error.hint = error.hint or _hint(obj, linked, error)
         stats = cast("VerifierStats", error.stats)
         return Verdict(path, "reject", "verifier", section, name, insns, stats, error.log, error, linked)
     except ToolchainError as error:
         stage = "map" if isinstance(error, LoadError) else "verifier"
         return Verdict(path, _word(error), stage, section, name, insns, error=error, linked=linked)
     return Verdict(path, "accept", "verifier", section, name, insns, judgement.stats, judgement.log)
+
+
+def _hint(obj: ObjectSpec, linked: LinkedProgram, error: Rejected) -> str:
+    """Of a field or enumerator that the kernel does not have: which one."""
+    from toolchain.loader.core_relocation import POISON, missing_at
+
+    slot = getattr(error.where, "slot", None)
+    if slot is None or not error.message.endswith(f"#{POISON}"):
+        return ""
+    missing = missing_at(obj, linked, slot)
+    return f"the kernel's types do not answer a CO-RE relocation: {missing}; ask first whether it exists"
 
 
 def _word(error: ToolchainError) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from toolchain.btf.codec import Btf
     from toolchain.btf.core import Answer, Budget
     from toolchain.btf.ext import CoreRelocation
+    from toolchain.spec.stages import LinkedProgram
 
 POISON = 195_896_080
 """Helper that stands for a field which is not there; 0xbad2310. Source: relo_core.c, bpf_core_poison_insn()."""
@@ -82,6 +83,25 @@ class CoreResolver:
                 error.where = error.where or self._place(function, record)
                 raise
         return patched
+
+    def question_at(self, function: FunctionSpec, slot: int) -> str:
+        """What the relocation at a slot of ``function`` asks, '' where there is none."""
+        offset = function.offset + 8 * slot
+        records = self._tables.get(function.section, ())
+        return next((self._question(each) + self._spelt(each) for each in records if each.offset == offset), "")
+
+    def _spelt(self, record: CoreRelocation) -> str:
+        """The names on the way to a field, or an enumerator's: `` (bits.high)``."""
+        from toolchain.btf.core import find_own
+
+        try:
+            found = find_own(self._obj.btf, record) if self._obj.btf is not None else None
+        except (LinkError, ObjectError):
+            return ""
+        if found is None or found.path is None:
+            return ""
+        names = [f".{each.name}" if each.name else f"[{each.number}]" for each in found.path.steps[1:]]
+        return f" ({''.join(names).lstrip('.')})"
 
     def _place(self, function: FunctionSpec, record: CoreRelocation) -> SectionPlace:
         return SectionPlace(self._obj.path, function.section, record.offset)
@@ -166,6 +186,15 @@ class CoreResolver:
             words = CoreKind(record.kind).name.lower().replace("_", " ")
         name = name_of(btf.types[type_id]) if btf is not None and type_id < len(btf.types) else ""
         return f"{words} of {name or f'type {type_id}'}, {record.access[:80]}"
+
+
+def missing_at(obj: ObjectSpec, program: LinkedProgram, slot: int) -> str:
+    """What the types did not have that the call of the POISON helper at ``slot`` of the linked program stands for."""
+    start = max((each for each in program.functions if each.slot <= slot), key=lambda each: each.slot, default=None)
+    function = next((each for each in obj.functions if start is not None and each.name == start.name), None)
+    if start is None or function is None:
+        return ""
+    return CoreResolver(obj).question_at(function, slot - start.slot)
 
 
 def _by_slot(function: FunctionSpec) -> dict[int, Insn]:
