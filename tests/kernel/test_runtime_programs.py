@@ -85,7 +85,7 @@ def test_run_vectors(runtime, file):
 
 
 def run(runtime: KernelRuntime, vector: Vector) -> Observed:
-    linked = vector.linked()
+    """One run of a vector; its other programs and inner maps go into the slots that it names."""
     with ExitStack() as stack:
         maps = {spec.name: stack.enter_context(runtime.map_create(spec)) for spec in vector.maps}
         for name, key, value in vector.before:
@@ -93,8 +93,13 @@ def run(runtime: KernelRuntime, vector: Vector) -> Observed:
         for spec in vector.maps:
             if spec.is_frozen:
                 maps[spec.name].freeze()
-        program = runtime.prog_load(BoundProgram.unpinned(linked), [maps[spec.name] for spec in linked.maps])
-        result = stack.enter_context(program).run(vector.packet, vector.ctx_bytes)
+        handles = dict(maps)
+        for each in (*vector.others(), vector.linked()):
+            bound = BoundProgram.unpinned(each)
+            handles[each.name] = stack.enter_context(runtime.prog_load(bound, [maps[spec.name] for spec in each.maps]))
+        for name, key, what in vector.slots:
+            maps[name].update(key, handles[what].fileno().to_bytes(4, "little"))
+        result = handles[vector.linked().name].run(vector.packet, vector.ctx_bytes)
         specs = {spec.name: spec for spec in vector.maps}
         elements = {(name, key): summed(specs[name], maps[name].lookup(key)) for name, key, _ in vector.after}
         return Observed(result.retval, result.data_out, result.ctx_out, elements)
