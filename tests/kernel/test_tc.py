@@ -212,3 +212,12 @@ def test_failures_leave_nothing(net, assembled):
         done = net.tc(*words)
         assert (done.status, text in done.err, "Traceback" in done.err) == (status, True, False), done
         assert net.traces() == before
+
+
+def test_slots_of_a_classic_map_of_maps_are_filled(net, assembled):
+    net.ping(1)
+    net.tc_ok("qdisc", "add", "dev", "v0", "clsact")
+    net.tc_ok("filter", "add", "dev", "v0", "ingress", "bpf", "da", "obj", assembled("inner"))
+    assert not reaches(net), "slot 1 holds the inner map"
+    dumped = net.left.run("bpftool", "-j", "map", "dump", "pinned", "/sys/fs/bpf/tc/globals/outer").json
+    assert [entry["key"][0] for entry in dumped if "value" in entry] == ["0x01"]
