@@ -29,10 +29,10 @@ FAILURES = {
     "no such link": (("replace", "{ingress}", "id", "4000000000"), 1, "ENOENT"),
     "another type of program": (("replace", "{xdp}", "taken"), 1, "EINVAL"),
     "no link but a map": (("replace", "{ingress}", "amap"), 1, "no link but a map"),
-    "hooks of the user runtime": (
-        ("-r", "user", "attach", "{ingress}", "v0", "ingress"),
+    "netlink in the user runtime": (
+        ("-r", "user", "attach", "{ingress}", "v0", "ingress", "--netlink"),
         5,
-        "hooks of the user runtime",
+        "filters over netlink in the user runtime",
     ),
     "order twice": (("attach", "{ingress}", "v0", "ingress", "--first", "--last"), 2, "exclude each other"),
     "a pin for a filter": (("attach", "{ingress}", "v0", "ingress", "--netlink", "--pin", "a"), 2, "--pin"),

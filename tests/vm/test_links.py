@@ -13,7 +13,7 @@ from tests.vm.link_rows import ROWS, World, differences
 from toolchain.errors import LoadError, PinError, ToolchainError
 from toolchain.pin.check import check
 from toolchain.pin.stored import DATA_OFFSET
-from toolchain.spec.runtime import HookInfo, Order
+from toolchain.spec.runtime import HookInfo, Order, Target
 from toolchain.vm import UserRuntime
 from toolchain.vm.links import check_link
 
@@ -32,10 +32,13 @@ def world(pin_root: str) -> Iterator[World]:
     runtime = UserRuntime(pin_root)
 
     def query(device: str, hook: str) -> tuple[int, tuple[int, ...]]:
-        found = runtime.query(device, hook)
+        found = runtime.query(Target(device, hook))
         return found.revision, found.prog_ids
 
-    made = World(runtime, "eth0", runtime.attach, query)
+    def attach(program, device: str, hook: str, order: Order):
+        return runtime.attach(program, Target(device, hook), order)
+
+    made = World(runtime, "eth0", attach, query)
     yield made
     made.close()
     runtime.close()
@@ -103,11 +106,11 @@ def test_a_hook_takes_as_many_as_the_kernels(world: World) -> None:
     runtime = world.runtime
     verified = verify(BoundProgram.unpinned(Vector("n", prog_type=3, text="r0 = 0\nexit").linked()))
     programs = [runtime.prog_load(verified, []) for _ in range(64)]
-    links = [runtime.attach(program, "eth0", "ingress") for program in programs[:63]]
+    links = [runtime.attach(program, Target("eth0", "ingress")) for program in programs[:63]]
     with pytest.raises(LoadError) as caught:
-        runtime.attach(programs[63], "eth0", "ingress")
+        runtime.attach(programs[63], Target("eth0", "ingress"))
     assert caught.value.errno == 34
-    assert len(runtime.query("eth0", "ingress").prog_ids) == 63
+    assert len(runtime.query(Target("eth0", "ingress")).prog_ids) == 63
     for each in (*links, *programs):
         each.close()
 
@@ -115,8 +118,8 @@ def test_a_hook_takes_as_many_as_the_kernels(world: World) -> None:
 @pytest.mark.parametrize("device", ["", "..", ".", "a/b", "a b", "a:b", "x" * 16, "a\0b", "a\nb", "../../x"])
 def test_what_is_no_device(world: World, device: str) -> None:
     for ask in (
-        lambda: world.runtime.query(device, "ingress"),
-        lambda: world.runtime.attach(world.programs["a"], device, "ingress"),
+        lambda: world.runtime.query(Target(device, "ingress")),
+        lambda: world.runtime.attach(world.programs["a"], Target(device, "ingress")),
     ):
         with pytest.raises(LoadError) as caught:
             ask()
@@ -125,23 +128,23 @@ def test_what_is_no_device(world: World, device: str) -> None:
 
 def test_what_is_no_hook(world: World) -> None:
     with pytest.raises(LoadError) as caught:
-        world.runtime.attach(world.programs["a"], "eth0", "sideways")
+        world.runtime.attach(world.programs["a"], Target("eth0", "sideways"))
     assert caught.value.errno == 22
 
 
 @pytest.mark.parametrize("order", [Order(is_before=True), Order(is_after=True), Order(revision=1)])
 def test_xdp_programs_have_no_order(world: World, order: Order) -> None:
     with pytest.raises(LoadError) as caught:
-        world.runtime.attach(world.programs["x"], "eth0", "xdp", order)
+        world.runtime.attach(world.programs["x"], Target("eth0", "xdp"), order)
     assert caught.value.errno == 22
 
 
 def test_odd_names_of_devices(world: World) -> None:
     for device in (".new", "lock", "eth0.100", "ingress", "geräte"):
-        with world.runtime.attach(world.programs["a"], device, "ingress") as link:
-            assert world.runtime.query(device, "ingress") == HookInfo((world.programs["a"].id,), (link.id,), 2)
+        with world.runtime.attach(world.programs["a"], Target(device, "ingress")) as link:
+            assert world.runtime.query(Target(device, "ingress")) == HookInfo((world.programs["a"].id,), (link.id,), 2)
             assert link.info().device == device
-        assert world.runtime.query(device, "ingress") == HookInfo()
+        assert world.runtime.query(Target(device, "ingress")) == HookInfo()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,11 @@ def test_a_damaged_list_is_an_error(world: World, text: bytes) -> None:
     path = os.path.join(world.runtime.pin_root, ".bpf/hooks/eth0/ingress")
     with open(path, "wb") as file:
         file.write(text)
-    for ask in (world.links["la"].info, world.links["la"].detach, lambda: world.runtime.query("eth0", "ingress")):
+    for ask in (
+        world.links["la"].info,
+        world.links["la"].detach,
+        lambda: world.runtime.query(Target("eth0", "ingress")),
+    ):
         with pytest.raises(PinError, match="damaged"):
             ask()
     assert any("damaged" in each for each in findings(world.runtime))
@@ -168,7 +175,7 @@ def test_a_list_of_links_that_are_not(world: World, text: bytes) -> None:
     os.makedirs(os.path.join(world.runtime.pin_root, ".bpf/hooks/eth0"))
     with open(os.path.join(world.runtime.pin_root, ".bpf/hooks/eth0/ingress"), "wb") as file:
         file.write(text)
-    assert world.runtime.query("eth0", "ingress") == HookInfo()
+    assert world.runtime.query(Target("eth0", "ingress")) == HookInfo()
     assert [each for each in findings(world.runtime) if "dead" in each]
 
 
@@ -202,7 +209,7 @@ def test_handles_of_another_kind_are_refused(world: World) -> None:
     world.answer("attach la a")
     for wrong in (world.links["la"], object()):
         with pytest.raises(LoadError, match="another runtime"):
-            world.runtime.attach(wrong, "eth0", "ingress", Order())
+            world.runtime.attach(wrong, Target("eth0", "ingress"), Order())
         with pytest.raises(LoadError, match="another runtime"):
             world.links["la"].update(wrong)
 

@@ -21,15 +21,14 @@ from toolchain.cli.common import (
     parse_prog_type,
     selection_options,
 )
-from toolchain.cli.link_command import link_document, link_text, open_link, require_kernel
-from toolchain.errors import PinPlace, ToolchainError, UsageError
+from toolchain.cli.link_command import link_document, link_text, open_link
+from toolchain.errors import PinPlace, ToolchainError, Unsupported, UsageError
+from toolchain.spec.runtime import HOOKS, MapInfo, Order, Target
 
 if TYPE_CHECKING:
-    from toolchain.kernel.handles import KernelProgram
-    from toolchain.kernel.hooks import Order
-    from toolchain.kernel.runtime import KernelRuntime
     from toolchain.loader.attach import Attached, Made
     from toolchain.loader.pipeline import Loaded
+    from toolchain.spec.runtime import Runtime
 
 _TARGET_HELP = """
 
@@ -74,8 +73,7 @@ def attach(settings: Settings, source: str, device: str, hook: str, **options: A
 
 def _attach(settings: Settings, source: str, device: str, hook: str, options: dict[str, Any]) -> int:
     with ExitStack() as stack:
-        runtime = require_kernel(settings, stack)
-        from toolchain.kernel.hooks import Target
+        runtime = _open_runtime(settings, stack, needs_kernel=options["netlink"])
         from toolchain.loader.attach import Attached, attaching
         from toolchain.loader.runtimes import relative_pin
 
@@ -106,23 +104,25 @@ def _attach(settings: Settings, source: str, device: str, hook: str, options: di
 _END = {signal.SIGINT, signal.SIGTERM}
 
 
-def _order(runtime: KernelRuntime, options: dict[str, Any], stack: ExitStack) -> Order:
-    from toolchain.kernel.hooks import Order
+def _open_runtime(settings: Settings, stack: ExitStack, *, needs_kernel: bool) -> Runtime:
+    """The runtime asked for; closed with ``stack``. Raises Unsupported for netlink on the user runtime."""
+    runtime = settings.open_runtime()
+    stack.callback(runtime.close)
+    if needs_kernel and runtime.name != "kernel":
+        raise Unsupported("filters over netlink in the user runtime", None, "use the kernel runtime: -r kernel")
+    return runtime
 
+
+def _order(runtime: Runtime, options: dict[str, Any], stack: ExitStack) -> Order:
     reference = options["before"] or options["after"]
-    order = Order(revision=options["revision"] or 0)
+    revision = options["revision"] or 0
     if not reference:
-        return order._replace(is_before=options["first"], is_after=options["last"])
+        return Order(options["first"], options["last"], revision=revision)
     kind, identifier = _beside(runtime, reference, stack)
-    return order._replace(
-        is_before=bool(options["before"]),
-        is_after=bool(options["after"]),
-        relative_id=identifier,
-        is_link=kind == "link",
-    )
+    return Order(bool(options["before"]), bool(options["after"]), identifier, kind == "link", revision)
 
 
-def _beside(runtime: KernelRuntime, reference: str, stack: ExitStack) -> tuple[str, int]:
+def _beside(runtime: Runtime, reference: str, stack: ExitStack) -> tuple[str, int]:
     """What stands beside: ('prog' or 'link', id)."""
     from toolchain.cli.addressing import open_pin
 
@@ -132,14 +132,15 @@ def _beside(runtime: KernelRuntime, reference: str, stack: ExitStack) -> tuple[s
             raise UsageError(f"no id: {reference} (prog:ID or link:ID)")
         return kind, int(number)
     handle = open_pin(runtime, reference, stack)
-    kind = getattr(handle, "kind", "")
-    if kind not in ("prog", "link"):
-        raise ToolchainError(f"pinned here is a {kind} (a program or a link)", PinPlace(reference))
-    return kind, handle.id
+    if getattr(handle, "kind", "") == "link":
+        return "link", handle.id
+    if isinstance(handle.info(), MapInfo):  # type: ignore[attr-defined]
+        raise ToolchainError("pinned here is a map (a program or a link)", PinPlace(reference))
+    return "prog", handle.id
 
 
 def _with_program(
-    runtime: KernelRuntime, source: str, options: dict[str, Any], do: Made, made: Attached, stack: ExitStack
+    runtime: Runtime, source: str, options: dict[str, Any], do: Made, made: Attached, stack: ExitStack
 ) -> Loaded | None:
     """Do it with the program that ``source`` names; what was loaded for it, None for a pin.
 
@@ -154,7 +155,7 @@ def _with_program(
     if not is_object(runtime.pin_root, source):
         made.name = f"{os.path.basename(source)}:[*fsobj]"
         handle, _ = open_program(runtime, Reference("pinned", source), stack)
-        apply(runtime, _kernel_program(handle), do)
+        apply(runtime, handle, do)
         return None
     obj = read_object(source)
     chosen = select_one(obj, load_options(options, parse_prog_type(options["prog_type"]), runtime.pin_root))
@@ -164,17 +165,10 @@ def _with_program(
         return stack.enter_context(load(runtime, obj, chosen, as_finish(do)))
 
 
-def _kernel_program(handle: object) -> KernelProgram:
-    from toolchain.kernel.handles import KernelProgram
-
-    assert isinstance(handle, KernelProgram)
-    return handle
-
-
 def _show(
     settings: Settings,
     verb: str,
-    runtime: KernelRuntime,
+    runtime: Runtime,
     made: Attached,
     target: object,
     loaded: Loaded | None,
@@ -222,7 +216,7 @@ def _filter_document(made: Attached) -> dict[str, Any] | None:
 def replace(settings: Settings, source: str, words: tuple[str, ...], **options: Any) -> Action:
     """Put another program in the place of one that is attached, at once: no packet meets neither of them.
 
-    LINK is the pin of a link, or 'id N'; DEV HOOK alone means the only link there. Where a pinned link was severed
+    LInetlink is the pin of a link, or 'id N'; DEV HOOK alone means the only link there. Where a pinned link was severed
     (detached, or its device is gone), a new link at DEV HOOK takes over its pin.
     """
     return partial(_replace, settings, source, words, options)
@@ -232,8 +226,7 @@ def _replace(settings: Settings, source: str, words: tuple[str, ...], options: d
     from toolchain.loader.runtimes import relative_pin
 
     with ExitStack() as stack:
-        runtime = require_kernel(settings, stack)
-        from toolchain.kernel.hooks import Target
+        runtime = _open_runtime(settings, stack, needs_kernel=options["netlink"])
         from toolchain.loader.attach import Attached, only_link, replacing
 
         reference, place = split_words(words)
@@ -260,7 +253,7 @@ def _replace(settings: Settings, source: str, words: tuple[str, ...], options: d
     return 0
 
 
-def _expected(runtime: KernelRuntime, reference: str | None, stack: ExitStack) -> int:
+def _expected(runtime: Runtime, reference: str | None, stack: ExitStack) -> int:
     if not reference:
         return 0
     kind, identifier = _beside(runtime, reference, stack)
@@ -297,8 +290,7 @@ def _detach(settings: Settings, words: tuple[str, ...], takes_all: bool, netlink
     from toolchain.loader.runtimes import relative_pin
 
     with ExitStack() as stack:
-        runtime = require_kernel(settings, stack)
-        from toolchain.kernel.hooks import Target
+        runtime = _open_runtime(settings, stack, needs_kernel=netlink)
         from toolchain.loader.attach import detach_hook, detach_link, only_link
         from toolchain.loader.attach_classic import netlink_detach
 
@@ -313,7 +305,7 @@ def _detach(settings: Settings, words: tuple[str, ...], takes_all: bool, netlink
             count = netlink_detach(runtime, Target(place[0], place[1]), takes_all=takes_all)
         else:
             target = Target(place[0], place[1])
-            if target.hook not in ("ingress", "egress"):
+            if target.hook not in HOOKS:
                 only_link(runtime, target)
             count = len(detach_hook(runtime, target, takes_all=takes_all))
         if settings.as_json:

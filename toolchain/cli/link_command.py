@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
-from toolchain.errors import PinError, PinPlace, ToolchainError, Unsupported, UsageError
+from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
+from toolchain.spec.runtime import HOOKS, MapInfo, Target
 
 if TYPE_CHECKING:
-    from toolchain.kernel.handles import KernelLink
-    from toolchain.kernel.runtime import KernelRuntime
+    from toolchain.spec.runtime import LinkHandle, Runtime
 
 
 @click.group(cls=Group, name="link")
@@ -25,7 +25,7 @@ def link_group() -> None:
 @link_group.command(cls=Command)
 @click.argument("words", metavar="[LINK | DEV HOOK]", nargs=-1)
 def show(settings: Settings, words: tuple[str, ...]) -> Action:
-    """Show a link, or all links; or what is attached to ingress or egress of a device, in order.
+    """Show a link, or all links; or what is attached to ingress, egress or xdp of a device, in order.
 
     The order of a hook comes with its revision, which 'attach --revision' takes.
     """
@@ -39,21 +39,9 @@ def detach(settings: Settings, words: tuple[str, ...]) -> Action:
     return partial(_detach, settings, words)
 
 
-def require_kernel(settings: Settings, stack: ExitStack) -> KernelRuntime:
-    """The kernel runtime; closed with ``stack``. Raises Unsupported for the user runtime, which has no hooks yet."""
-    from toolchain.loader.runtimes import open_kernel, runtime_name
-
-    if runtime_name(settings.runtime, settings.pin_root) != "kernel":
-        raise Unsupported("hooks of the user runtime", None, "use the kernel runtime: -r kernel")
-    runtime = open_kernel(settings.pin_root)
-    stack.callback(runtime.close)
-    return runtime
-
-
-def open_link(runtime: KernelRuntime, words: tuple[str, ...], stack: ExitStack) -> KernelLink:
+def open_link(runtime: Runtime, words: tuple[str, ...], stack: ExitStack) -> LinkHandle:
     """The link that PIN or ``id N`` names; closed with ``stack``. Raises ToolchainError where it is none."""
     from toolchain.cli.addressing import open_pin
-    from toolchain.kernel.handles import KernelLink
 
     if len(words) == 2 and words[0] == "id":
         if not words[1].isdecimal() or not 0 < int(words[1]) < 1 << 32:
@@ -62,16 +50,18 @@ def open_link(runtime: KernelRuntime, words: tuple[str, ...], stack: ExitStack) 
     if len(words) != 1:
         raise UsageError(f"no link: {' '.join(words)}", hint="a link is PIN or id N")
     handle = open_pin(runtime, words[0], stack)
-    if not isinstance(handle, KernelLink):
-        raise ToolchainError(f"pinned here is no link but a {getattr(handle, 'kind', 'program')}", PinPlace(words[0]))
-    return handle
+    if getattr(handle, "kind", "") != "link":
+        kind = "map" if isinstance(handle.info(), MapInfo) else "program"  # type: ignore[attr-defined]
+        raise ToolchainError(f"pinned here is no link but a {kind}", PinPlace(words[0]))
+    return cast("LinkHandle", handle)
 
 
 def _show(settings: Settings, words: tuple[str, ...]) -> int:
     with ExitStack() as stack:
-        runtime = require_kernel(settings, stack)
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
         if len(words) == 2 and words[0] != "id":
-            return _show_hook(settings, words[0], words[1])
+            return _show_hook(settings, runtime, words[0], words[1])
         pins = _pins(runtime)
         if words:
             link = open_link(runtime, words, stack)
@@ -91,25 +81,25 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
     return 0
 
 
-def _show_hook(settings: Settings, device: str, hook: str) -> int:
-    from toolchain.kernel.hooks import DIRECTIONS, Target
+def _show_hook(settings: Settings, runtime: Runtime, device: str, hook: str) -> int:
     from toolchain.loader.attach import entries_of
 
-    if hook not in DIRECTIONS:
-        raise UsageError(f"no hook with an order: {hook} ({', '.join(DIRECTIONS)})")
-    entries, revision = entries_of(Target(device, hook))
+    if hook not in HOOKS:
+        raise UsageError(f"no hook of a device: {hook} ({', '.join(HOOKS)})")
+    entries, revision = entries_of(runtime, Target(device, hook))
     if settings.as_json:
         attached = [{"prog_id": each.prog_id, "link_id": each.link_id or None} for each in entries]
         document = {"devname": device, "hook": hook, "revision": revision, "attached": attached}
         render.write(render.json_text({"schema": "bpf-load.link-show/1", **document}))
         return 0
-    render.write(render.printable(f"{device} {hook}: revision {revision}"))
+    known = f": revision {revision}" if revision else ""
+    render.write(render.printable(f"{device} {hook}{known}"))
     for each in entries:
         render.write(f"  prog {each.prog_id}, " + (f"link {each.link_id}" if each.link_id else "no link"))
     return 0
 
 
-def _pins(runtime: KernelRuntime) -> dict[int, list[str]]:
+def _pins(runtime: Runtime) -> dict[int, list[str]]:
     pins: dict[int, list[str]] = {}
     with suppress(ToolchainError):
         for each in runtime.pins():
@@ -118,13 +108,11 @@ def _pins(runtime: KernelRuntime) -> dict[int, list[str]]:
     return pins
 
 
-def link_document(link: KernelLink, pins: list[str]) -> dict[str, Any]:
+def link_document(link: LinkHandle, pins: list[str]) -> dict[str, Any]:
     """A link under bpftool's keys."""
-    from toolchain.kernel.hooks import place_of
-
     info = link.info()
-    document: dict[str, Any] = {"id": info.id, "type": info.link_type, "prog_id": info.prog_id, **place_of(link)}
-    if document.get("ifindex") == 0:
+    document: dict[str, Any] = {"id": info.id, "type": info.link_type, "prog_id": info.prog_id, **link.place()}
+    if not info.is_attached:
         document["severed"] = True
     return {**document, "pinned": pins}
 
@@ -144,7 +132,8 @@ def _detach(settings: Settings, words: tuple[str, ...]) -> int:
     from toolchain.loader.attach import detach_link
 
     with ExitStack() as stack:
-        runtime = require_kernel(settings, stack)
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
         link = open_link(runtime, words, stack)
         detach_link(runtime, link, "")
         if settings.as_json:

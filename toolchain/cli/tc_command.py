@@ -30,13 +30,12 @@ from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MAP_NAME_SIZE
 
 if TYPE_CHECKING:
-    from toolchain.kernel.handles import KernelProgram
     from toolchain.kernel.netlink import Filter, Place
     from toolchain.kernel.runtime import KernelRuntime
     from toolchain.loader.attach import Made
     from toolchain.loader.publish import Undo
     from toolchain.spec.objects import ObjectSpec
-    from toolchain.spec.runtime import ProgInfo
+    from toolchain.spec.runtime import ProgHandle, ProgInfo
 
 _EPILOG = """
 
@@ -116,7 +115,7 @@ def _set_filter(runtime: KernelRuntime, request: FilterRequest, stack: ExitStack
     place = _place(request)
     made: list[Filter] = []
 
-    def do(program: KernelProgram, undo: Undo) -> None:
+    def do(program: ProgHandle, undo: Undo) -> None:
         name = _annotation(request.source, sections[0] if sections else "")
         options = {"is_direct": request.is_direct, "classid": request.classid, "flags": request.flags}
         is_replacing = request.verb == "replace"

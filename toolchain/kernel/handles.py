@@ -16,10 +16,9 @@ from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapType
 from toolchain.kernel import calls, info
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError
-from toolchain.kernel.info import KernelLinkInfo
 from toolchain.kernel.privileges import refuse
 from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle
-from toolchain.spec.runtime import MapInfo, ProgInfo, RunResult
+from toolchain.spec.runtime import LinkInfo, MapInfo, ProgHandle, ProgInfo, RunResult
 
 _BATCH_COUNT = 4096
 _ENOTSUPP = 524
@@ -285,11 +284,15 @@ class KernelLink(_FdHandle):
         """The kernel's id."""
         return self.info().id
 
-    def info(self) -> KernelLinkInfo:
+    def info(self) -> LinkInfo:
         """What the kernel says of it now."""
         return info.link_info(self.fileno())
 
-    def update(self, program: KernelProgram, expected: KernelProgram | None = None) -> None:
+    def place(self) -> dict[str, str | int]:
+        """Where it is attached, under bpftool's keys."""
+        return info.link_place(self.fileno())
+
+    def update(self, program: ProgHandle, expected: ProgHandle | None = None) -> None:
         """Put another program in its place.
 
         Raises: LoadError: EPERM where it does not hold ``expected``, ENOLINK where it was detached.

@@ -16,18 +16,17 @@ Source: kernel/bpf/tcx.c, net/core/dev.c (bpf_xdp_link_attach), net/netfilter/nf
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
-import struct
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from toolchain.errors import LoadError, RuntimeUnavailable, Unsupported
 from toolchain.isa.program_types import AttachType, ProgType
 from toolchain.kernel import calls
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelProgram
+from toolchain.spec.runtime import Order, ProgHandle, Target
 
 DIRECTIONS = {"ingress": AttachType.TCX_INGRESS, "egress": AttachType.TCX_EGRESS}
 
@@ -59,37 +58,12 @@ REMEDIES = {
 """What to do about the errnos of links."""
 
 
-class Order(NamedTuple):
-    """A place in a hook's list: beside a program or link by id, or first/last where ``relative_id`` is 0.
-
-    ``is_before`` and ``is_after`` exclude each other; both false means last. ``is_link`` says what the id names.
-    ``revision`` is the hook's revision that the caller has seen (0: any).
-    """
-
-    is_before: bool = False
-    is_after: bool = False
-    relative_id: int = 0
-    is_link: bool = False
-    revision: int = 0
-
-    @property
-    def flags(self) -> int:
-        """BPF_F_* of the request."""
-        flags = (_BEFORE if self.is_before else 0) | (_AFTER if self.is_after else 0)
-        if self.relative_id:
-            flags |= _ID | (_LINK if self.is_link else 0)
-        return flags
-
-
-class Target(NamedTuple):
-    """Where a program is attached; ``priority`` counts at netfilter hooks only."""
-
-    device: str
-    hook: str
-    priority: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.device} {self.hook}"
+def _flags_of(order: Order) -> int:
+    """BPF_F_* of the request."""
+    flags = (_BEFORE if order.is_before else 0) | (_AFTER if order.is_after else 0)
+    if order.relative_id:
+        flags |= _ID | (_LINK if order.is_link else 0)
+    return flags
 
 
 def device_index(device: str) -> int:
@@ -135,7 +109,7 @@ def attach_tcx(program: KernelProgram, target: Target, order: Order | None = Non
             program.fileno(),
             device_index(target.device),
             DIRECTIONS[target.hook],
-            order.flags,
+            _flags_of(order),
             relative=order.relative_id,
             expected_revision=order.revision,
         )
@@ -200,7 +174,7 @@ def query_tcx(target: Target) -> calls.HookQuery:
         refuse_link(error, f"query {target}")
 
 
-def detach_tcx(program: KernelProgram, target: Target) -> None:
+def detach_tcx(program: ProgHandle, target: Target) -> None:
     """Detach a program that was attached without a link. Raises LoadError ENOENT where it is not there."""
     try:
         calls.prog_detach(program.fileno(), device_index(target.device), DIRECTIONS[target.hook])
@@ -215,36 +189,6 @@ def has_tcx() -> bool:
     except (BpfCallError, LoadError):
         return False
     return True
-
-
-def place_of(link: KernelLink) -> dict[str, str | int]:
-    """Where a link is attached, under bpftool's keys; ``devname`` where this namespace has such a device.
-
-    A severed link has ifindex 0. Which network namespace an ifindex counts in the kernel does not say.
-    """
-    raw = calls.obj_info(link.fileno(), _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
-    kind = link.info().link_type
-    if kind in ("tcx", "netkit", "xdp"):
-        ifindex, attach_type = struct.unpack_from("=2I", raw, _INFO_UNION)
-        found: dict[str, str | int] = {"ifindex": ifindex}
-        with contextlib.suppress(OSError, OverflowError):
-            found = {"devname": socket.if_indextoname(ifindex), **found}
-        return found if kind == "xdp" else found | {"attach_type": _attach_label(attach_type)}
-    if kind == "cgroup":
-        cgroup, attach_type = struct.unpack_from("=QI", raw, _INFO_UNION)
-        return {"cgroup_id": cgroup, "attach_type": _attach_label(attach_type)}
-    if kind == "netfilter":
-        protocol, hook, priority, flags = struct.unpack_from("=IIiI", raw, _INFO_UNION)
-        return {"pf": protocol, "hook": hook, "prio": priority, "flags": flags}
-    return {}
-
-
-_INFO_SIZE, _INFO_UNION = 128, 16
-"""Bytes that are asked for, and where the union of struct bpf_link_info begins."""
-
-
-def _attach_label(number: int) -> str:
-    return AttachType(number).name.lower() if number in set(AttachType) else str(number)
 
 
 def refuse_link(error: BpfCallError, what: str) -> NoReturn:

@@ -12,14 +12,18 @@ kernel/bpf/syscall.c, bpf_map_show_fdinfo().
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import struct
 from typing import NamedTuple
 
 from toolchain.isa.map_types import MapType
+from toolchain.isa.program_types import AttachType
 from toolchain.kernel import calls
 from toolchain.kernel.attr import Field, address_of, parse_layout
 from toolchain.spec.maps import MAP_NAME_SIZE
+from toolchain.spec.runtime import LinkInfo
 
 _MAP = (
     "u32 type, u32 id, u32 key_size, u32 value_size, u32 max_entries, u32 map_flags, char16 name, u32 ifindex,"
@@ -98,16 +102,6 @@ class KernelProgInfo(NamedTuple):
     run_time_ns: int
     run_count: int
     verified_insns: int
-
-
-class KernelLinkInfo(NamedTuple):
-    """struct bpf_link_info. ``ifindex`` and ``attach_type`` are 0 where the kind has none or its device is gone."""
-
-    link_type: str
-    id: int
-    prog_id: int
-    ifindex: int
-    attach_type: int
 
 
 class Details(NamedTuple):
@@ -242,15 +236,52 @@ def line_info(fd: int, count: int) -> tuple[tuple[int, int, int, int], ...]:
     return tuple((slot, path, text, place) for slot, path, text, place in struct.iter_unpack("=4I", room))
 
 
-def link_info(fd: int) -> KernelLinkInfo:
-    """What the kernel says of a link."""
+def link_info(fd: int) -> LinkInfo:
+    """What the kernel says of a link. The device's name is that of this network namespace, where it has one."""
     raw = calls.obj_info(fd, _LINK_SIZE).ljust(_LINK_SIZE, b"\0")
     kind, identifier, prog_id = struct.unpack_from("=3I", raw)
     name = LINK_TYPES[kind] if kind < len(LINK_TYPES) else str(kind)
     ifindex = attach_type = 0
     if name in _LINK_IFINDEX_OFFSETS:
         ifindex, attach_type = struct.unpack_from("=2I", raw, _LINK_IFINDEX_OFFSETS[name])
-    return KernelLinkInfo(name, identifier, prog_id, ifindex, 0 if name == "xdp" else attach_type)
+    device = ""
+    with contextlib.suppress(OSError, OverflowError):
+        device = socket.if_indextoname(ifindex) if ifindex else ""
+    hook = "xdp" if name == "xdp" else _HOOKS.get(attach_type, "") if name == "tcx" else ""
+    return LinkInfo(
+        identifier, name, prog_id, device, hook, bool(ifindex) or name not in _LINK_IFINDEX_OFFSETS, ifindex
+    )
+
+
+def link_place(fd: int) -> dict[str, str | int]:
+    """Where a link is attached, under bpftool's keys; ``devname`` where this namespace has such a device.
+
+    A severed link has ifindex 0. Which network namespace an ifindex counts in the kernel does not say.
+    """
+    raw = calls.obj_info(fd, _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
+    live = link_info(fd)
+    kind = live.link_type
+    if kind in ("tcx", "netkit", "xdp"):
+        ifindex, attach_type = struct.unpack_from("=2I", raw, _INFO_UNION)
+        found: dict[str, str | int] = {"devname": live.device} if live.device else {}
+        found["ifindex"] = ifindex
+        return found if kind == "xdp" else found | {"attach_type": _attach_label(attach_type)}
+    if kind == "cgroup":
+        cgroup, attach_type = struct.unpack_from("=QI", raw, _INFO_UNION)
+        return {"cgroup_id": cgroup, "attach_type": _attach_label(attach_type)}
+    if kind == "netfilter":
+        protocol, hook, priority, flags = struct.unpack_from("=IIiI", raw, _INFO_UNION)
+        return {"pf": protocol, "hook": hook, "prio": priority, "flags": flags}
+    return {}
+
+
+_INFO_SIZE, _INFO_UNION = 128, 16
+"""Bytes that are asked for, and where the union of struct bpf_link_info begins."""
+_HOOKS: dict[int, str] = {AttachType.TCX_INGRESS: "ingress", AttachType.TCX_EGRESS: "egress"}
+
+
+def _attach_label(number: int) -> str:
+    return AttachType(number).name.lower() if number in set(AttachType) else str(number)
 
 
 def btf_bytes(btf_id: int) -> bytes:

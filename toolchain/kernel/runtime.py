@@ -21,14 +21,14 @@ from collections.abc import Iterator, Sequence
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
 from toolchain.isa.map_types import MapType
-from toolchain.kernel import bpffs, calls, handles, programs
+from toolchain.kernel import bpffs, calls, handles, hooks, programs
 from toolchain.kernel.attach_target import attach_btf_id
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
 from toolchain.kernel.privileges import refuse
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.runtime import Handle, MapHandle, PinEntry
+from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle, Target
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram, VerifierStats
 
 TOKEN_VARIABLE = "LIBBPF_BPF_TOKEN_PATH"
@@ -91,6 +91,27 @@ class KernelRuntime:
         handle, stats, log = programs.judge(linked, self._request(linked, maps), log_level)
         handle.close()
         return stats, log
+
+    def attach(self, program: ProgHandle, target: Target, order: Order | None = None) -> KernelLink:
+        """A new link, unpinned; the program's type says what ``target`` means. Raises as toolchain.kernel.hooks."""
+        if not isinstance(program, KernelProgram):
+            raise LoadError("program of another runtime", errno.EINVAL)
+        return hooks.attach(program, target, order)
+
+    def query(self, target: Target) -> HookInfo:
+        """Who is attached to a hook of a device. On xdp only what has a link is found. Raises LoadError."""
+        if target.hook in hooks.DIRECTIONS:
+            found = hooks.query_tcx(target)
+            return HookInfo(found.prog_ids, found.link_ids, found.revision)
+        if target.hook != "xdp":
+            raise LoadError(f"hook {target.hook!r} ({', '.join(HOOKS)})", errno.EINVAL)
+        hooks.device_index(target.device)
+        for each in self.link_ids():
+            with contextlib.suppress(PinError), self.link_by_id(each) as link:
+                live = link.info()
+                if (live.link_type, live.device) == ("xdp", target.device):
+                    return HookInfo((live.prog_id,), (each,), 0)
+        return HookInfo((), (), 0)
 
     def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
         """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""

@@ -5,45 +5,34 @@
                            | link severed (ENOLINK): a new link, renamed over the pin of the old one
     detach    sever the link | remove its pin
 
-What is attached over netlink is in attach_classic.py. Only the kernel runtime has hooks so far.
+What is attached over netlink is in attach_classic.py.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from toolchain.errors import LoadError, PinPlace, ToolchainError, Unsupported
-from toolchain.kernel.handles import KernelLink, KernelProgram
-from toolchain.kernel.hooks import (
-    DIRECTIONS,
-    REMEDIES,
-    Order,
-    Target,
-    attach,
-    detach_tcx,
-    query_tcx,
-)
-from toolchain.kernel.runtime import KernelRuntime
 from toolchain.loader.publish import Undo, make_parents, publish, require_free
-from toolchain.spec.runtime import ProgHandle
+from toolchain.spec.runtime import HOOKS, LinkHandle, Order, ProgHandle, Runtime, Target
 
 if TYPE_CHECKING:
     from toolchain.kernel.netlink import Filter
 
-Made = Callable[[KernelProgram, Undo], None]
+Made = Callable[[ProgHandle, Undo], None]
 """What is done with a program that is loaded and whose maps are pinned; says how to undo it."""
 
 
-def apply(runtime: KernelRuntime, program: KernelProgram, made: Made) -> None:
+def apply(runtime: Runtime, program: ProgHandle, made: Made) -> None:
     """Do it with a program that was loaded before. Raises what ``made`` does; then nothing has changed."""
     publish(runtime, (), (), lambda undo: made(program, undo))
 
 
 def as_finish(made: Made) -> Callable[[ProgHandle, Undo], None]:
     """The same as the last step of a load."""
-    return lambda handle, undo: made(cast(KernelProgram, handle), undo)
+    return made
 
 
 class Attached:
@@ -54,7 +43,7 @@ class Attached:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self.link: KernelLink | None = None
+        self.link: LinkHandle | None = None
         self.filter: Filter | None = None
         self.is_anew = False
 
@@ -64,14 +53,14 @@ class Attached:
             self.link.close()
 
 
-def attaching(runtime: KernelRuntime, target: Target, order: Order, pin: str, made: Attached) -> Made:
+def attaching(runtime: Runtime, target: Target, order: Order, pin: str, made: Attached) -> Made:
     """Attach with a link, and pin that where ``pin`` says so."""
 
-    def do(program: KernelProgram, undo: Undo) -> None:
+    def do(program: ProgHandle, undo: Undo) -> None:
         if pin:
             require_free(runtime, pin)
             make_parents(runtime.pin_root, pin, undo)
-        made.link = attach(program, target, order)
+        made.link = runtime.attach(program, target, order)
         undo.append(made.close)
         if pin:
             runtime.pin(made.link, pin)
@@ -80,14 +69,14 @@ def attaching(runtime: KernelRuntime, target: Target, order: Order, pin: str, ma
 
 
 def replacing(
-    runtime: KernelRuntime, link: KernelLink, pin: str, target: Target | None, expected_id: int, made: Attached
+    runtime: Runtime, link: LinkHandle, pin: str, target: Target | None, expected_id: int, made: Attached
 ) -> Made:
     """Swap a link's program, if it has that of ``expected_id`` (0: the one that it has now).
 
     A severed link is replaced by a new one at ``target`` that takes over ``pin``.
     """
 
-    def do(program: KernelProgram, undo: Undo) -> None:
+    def do(program: ProgHandle, undo: Undo) -> None:
         what = f"replace the program of link {link.id}"
         try:
             with runtime.prog_by_id(expected_id or link.info().prog_id) as expected:
@@ -98,8 +87,8 @@ def replacing(
                 raise _explained(error, what, pin) from error
             _attach_anew(program, target, undo)
 
-    def _attach_anew(program: KernelProgram, where: Target, undo: Undo) -> None:
-        made.link = attach(program, where)
+    def _attach_anew(program: ProgHandle, where: Target, undo: Undo) -> None:
+        made.link = runtime.attach(program, where)
         made.is_anew = True
         undo.append(made.close)
         if pin:
@@ -117,34 +106,38 @@ def _explained(error: LoadError, what: str, pin: str) -> ToolchainError:
         return Unsupported(
             "replacing the program of this kind of link", where, "attach the new one, detach the old one"
         )
-    hint = REMEDIES.get(error.errno, "")
-    if error.errno == errno.EPERM:
-        hint = "it holds another program than expected: somebody replaced it meanwhile"
-    elif error.errno == errno.EINVAL:
-        hint = "the program is of another type, or was loaded for another hook"
-    return LoadError(what, error.errno, where, hint)
+    return LoadError(what, error.errno, where, _REMEDIES.get(error.errno, ""))
+
+
+_REMEDIES = {
+    errno.EPERM: "it holds another program than expected: somebody replaced it meanwhile",
+    errno.EINVAL: "the program is of another type, or was loaded for another hook",
+    errno.EEXIST: "this program is on the hook already, by another link",
+    errno.ENOLINK: "the link was detached, or its device is gone: attach anew, or name device and hook to replace at",
+}
+"""What to do about the errnos of an update."""
 
 
 class HookEntry(NamedTuple):
-    """One program at a TCX hook. ``link_id`` is 0 where it was attached without a link."""
+    """One program at a hook. ``link_id`` is 0 where it was attached without a link."""
 
     prog_id: int
     link_id: int
 
 
-def entries_of(target: Target) -> tuple[list[HookEntry], int]:
-    """Who is attached to a device's ingress or egress with TCX, in order, and the hook's revision."""
-    found = query_tcx(target)
+def entries_of(runtime: Runtime, target: Target) -> tuple[list[HookEntry], int]:
+    """Who is attached to a hook of a device, in order, and the hook's revision (0: it counts none)."""
+    found = runtime.query(target)
     return list(map(HookEntry, found.prog_ids, found.link_ids)), found.revision
 
 
-def only_link(runtime: KernelRuntime, target: Target) -> KernelLink:
-    """The one link at a TCX hook. Raises LoadError where there is none, or several."""
-    if target.hook not in DIRECTIONS:
+def only_link(runtime: Runtime, target: Target) -> LinkHandle:
+    """The one link at a hook of a device. Raises LoadError where there is none, or several."""
+    if target.hook not in HOOKS:
         raise LoadError(
             f"a link at {target} is not found by its place", errno.EINVAL, None, "name the link: its pin, or id N"
         )
-    entries, _ = entries_of(target)
+    entries, _ = entries_of(runtime, target)
     links = [each.link_id for each in entries if each.link_id]
     if len(links) != 1:
         raise ambiguous(str(target), [f"link id {each}" for each in links])
@@ -159,7 +152,7 @@ def ambiguous(place: str, found: list[str]) -> LoadError:
     return LoadError(text, errno.ENOTUNIQ, None, "name one of them, or all with --all where that is possible")
 
 
-def detach_link(runtime: KernelRuntime, link: KernelLink, pin: str) -> None:
+def detach_link(runtime: Runtime, link: LinkHandle, pin: str) -> None:
     """Sever a link, whoever holds it, and remove ``pin`` where it is given."""
     try:
         link.detach()
@@ -172,9 +165,9 @@ def detach_link(runtime: KernelRuntime, link: KernelLink, pin: str) -> None:
         runtime.unpin(pin)
 
 
-def detach_hook(runtime: KernelRuntime, target: Target, *, takes_all: bool) -> list[HookEntry]:
-    """Detach what is attached to a TCX hook: the only one, or all; pins of its links go, too. What was detached."""
-    entries, _ = entries_of(target)
+def detach_hook(runtime: Runtime, target: Target, *, takes_all: bool) -> list[HookEntry]:
+    """Detach what is attached to a hook of a device: the only one, or all, and pins of links. What was detached."""
+    entries, _ = entries_of(runtime, target)
     if len(entries) != 1 and not (entries and takes_all):
         names = [f"link id {each.link_id}" if each.link_id else f"prog id {each.prog_id}" for each in entries]
         raise ambiguous(str(target), names)
@@ -184,8 +177,15 @@ def detach_hook(runtime: KernelRuntime, target: Target, *, takes_all: bool) -> l
                 link.detach()
         else:
             with runtime.prog_by_id(each.prog_id) as program:
-                detach_tcx(program, target)
+                _detach_without_link(program, target)
     gone = {each.link_id for each in entries if each.link_id}
     for pin in [each.path for each in runtime.pins() if each.kind == "link" and each.id in gone] if gone else ():
         runtime.unpin(pin)
     return entries
+
+
+def _detach_without_link(program: ProgHandle, target: Target) -> None:
+    """Only the kernel has programs at a hook that were attached without a link."""
+    from toolchain.kernel.hooks import detach_tcx
+
+    detach_tcx(program, target)

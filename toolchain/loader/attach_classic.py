@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from toolchain.errors import Unsupported
 from toolchain.isa.program_types import ProgType
-from toolchain.kernel.handles import KernelProgram
-from toolchain.kernel.hooks import DIRECTIONS, Target, device_index, require_hook
-from toolchain.kernel.runtime import KernelRuntime
+from toolchain.kernel.hooks import DIRECTIONS, device_index, require_hook
 from toolchain.loader.attach import Attached, Made, ambiguous
 from toolchain.loader.publish import Undo
+from toolchain.spec.runtime import ProgHandle, Runtime, Target
 
 if TYPE_CHECKING:
     from toolchain.kernel.netlink import Filter, Place, TrafficControl
@@ -36,7 +35,7 @@ def open_netlink() -> TrafficControl:
 def netlink_attaching(target: Target, made: Attached) -> Made:
     """Attach over netlink: a clsact filter in direct-action mode, or classic XDP where nothing is yet."""
 
-    def do(program: KernelProgram, undo: Undo) -> None:
+    def do(program: ProgHandle, undo: Undo) -> None:
         require_hook(program.info().prog_type, target)
         with open_netlink() as control:
             index, what = device_index(target.device), f"attach to {target}"
@@ -56,7 +55,7 @@ def netlink_attaching(target: Target, made: Attached) -> Made:
     return do
 
 
-def _require_xdp(program: KernelProgram, target: Target) -> None:
+def _require_xdp(program: ProgHandle, target: Target) -> None:
     if program.info().prog_type != ProgType.XDP:
         raise Unsupported(f"attaching over netlink to {target}")
 
@@ -66,10 +65,10 @@ def _remove_clsact(device: str) -> None:
         control.remove_clsact(device_index(device), device)
 
 
-def netlink_replacing(runtime: KernelRuntime, target: Target, made: Attached) -> Made:
+def netlink_replacing(runtime: Runtime, target: Target, made: Attached) -> Made:
     """Swap the program of the only bpf filter of a direction, or of classic XDP, at once."""
 
-    def do(program: KernelProgram, undo: Undo) -> None:
+    def do(program: ProgHandle, undo: Undo) -> None:
         require_hook(program.info().prog_type, target)
         with open_netlink() as control, ExitStack() as stack:
             index, what = device_index(target.device), f"replace at {target}"
@@ -117,7 +116,7 @@ def _only_filter(control: TrafficControl, index: int, target: Target) -> Filter:
     return found[0]
 
 
-def netlink_detach(runtime: KernelRuntime, target: Target, *, takes_all: bool) -> int:
+def netlink_detach(runtime: Runtime, target: Target, *, takes_all: bool) -> int:
     """Remove the only bpf filter of a direction, or all, or classic XDP. How many were removed."""
     with open_netlink() as control, ExitStack() as stack:
         index, what = device_index(target.device), f"detach from {target}"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ProgInfo,
         RunResult,
         Runtime,
+        Target,
     )
     from toolchain.spec.stages import (
         BindAction,
@@ -90,6 +91,7 @@ _HOMES = {
     "Symbol": "toolchain.spec.objects",
     "SymbolBind": "toolchain.spec.objects",
     "SymbolType": "toolchain.spec.objects",
+    "Target": "toolchain.spec.runtime",
     "VerifiedProgram": "toolchain.spec.stages",
     "VerifierStats": "toolchain.spec.stages",
 }
@@ -133,6 +135,7 @@ __all__ = [
     "Symbol",
     "SymbolBind",
     "SymbolType",
+    "Target",
     "VerifiedProgram",
     "VerifierStats",
 ]

@@ -10,7 +10,7 @@ RuntimeUnavailable where the runtime cannot work at all; each with the errno tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
@@ -121,6 +121,17 @@ class Order(Value):
     revision: int = 0
 
 
+class Target(NamedTuple):
+    """Where a program is attached: a device and its hook, in general. ``priority`` counts at netfilter hooks only."""
+
+    device: str
+    hook: str
+    priority: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.hook}"
+
+
 @value_type
 class PinEntry(Value):
     """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'."""
@@ -186,7 +197,7 @@ class ProgHandle(Handle, Protocol):
 
 
 HOOKS = ("ingress", "egress", "xdp")
-"""The hooks of a device that Runtime.attach knows."""
+"""The hooks of a device. Ingress and egress are ordered lists, xdp is one place."""
 
 
 class LinkHandle(Handle, Protocol):
@@ -194,6 +205,9 @@ class LinkHandle(Handle, Protocol):
 
     def info(self) -> LinkInfo:
         """What the link says of itself now."""
+
+    def place(self) -> dict[str, str | int]:
+        """Where it is attached, under bpftool's keys."""
 
     def update(self, program: ProgHandle, expected: ProgHandle | None = None) -> None:
         """Put another program in its place, in one step.
@@ -225,6 +239,16 @@ class Runtime(Protocol):
         verifies.
         """
 
+    def attach(self, program: ProgHandle, target: Target, order: Order | None = None) -> LinkHandle:
+        """A new link, unpinned.
+
+        Raises: LoadError as bpf(2): ENODEV, EINVAL (type of program, order), EEXIST (twice on one hook), EBUSY (xdp is
+        taken), ESTALE (another revision), ENOENT (nothing there to stand beside), ERANGE (hook is full). Unsupported.
+        """
+
+    def query(self, target: Target) -> HookInfo:
+        """Who is attached to a hook of a device, in order."""
+
     def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
         """Pin at ``path``; ``replacing`` takes over an existing pin in one step."""
 
@@ -243,11 +267,17 @@ class Runtime(Protocol):
     def prog_by_id(self, id: int) -> ProgHandle:
         """A handle on a live program."""
 
+    def link_by_id(self, id: int) -> LinkHandle:
+        """A handle on a live link."""
+
     def map_ids(self) -> Iterator[int]:
         """Live maps, by ascending id."""
 
     def prog_ids(self) -> Iterator[int]:
         """Live programs, by ascending id."""
+
+    def link_ids(self) -> Iterator[int]:
+        """Live links, by ascending id."""
 
     def pins(self, below: str = "") -> Iterator[PinEntry]:
         """Everything pinned below a directory."""

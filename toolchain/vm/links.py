@@ -21,7 +21,7 @@ from toolchain.pin import hooks
 from toolchain.pin.hooks import Entry, Hook
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
-from toolchain.spec.runtime import HookInfo, LinkInfo, Order, ProgHandle
+from toolchain.spec.runtime import HookInfo, LinkInfo, Order, ProgHandle, Target
 from toolchain.vm.clock import boot_time_of
 from toolchain.vm.program import UserProgram
 
@@ -42,12 +42,12 @@ class Link:
         self._store = store
 
     @classmethod
-    def create(cls, store: ObjectStore, program: UserProgram, device: str, name: str, order: Order) -> Link:
+    def create(cls, store: ObjectStore, program: UserProgram, target: Target, order: Order) -> Link:
         """A new link, attached and without a pin.
 
         Raises: LoadError EINVAL for a program of another type, and as toolchain.pin.hooks.placed.
         """
-        hook = hooks.make_hook(store.root, device, name)
+        hook = _hook_of(store, target)
         _require_type(program, hook)
         data = hooks.note(program.id)
         with ExitStack() as stack:
@@ -105,6 +105,12 @@ class Link:
             created_ns=boot_time_of(header.created_ns),
         )
 
+    def place(self) -> dict[str, str | int]:
+        """Where it is attached, or was, under bpftool's keys."""
+        if self.hook.name == "xdp":
+            return {"devname": self.hook.device}
+        return {"devname": self.hook.device, "attach_type": f"tcx_{self.hook.name}"}
+
     def update(self, program: ProgHandle, expected: ProgHandle | None = None) -> None:
         """Put another program in its place, in one step.
 
@@ -140,9 +146,9 @@ class Link:
         return f"<Link {self.stored!r}>"
 
 
-def query(store: ObjectStore, device: str, name: str) -> HookInfo:
+def query(store: ObjectStore, target: Target) -> HookInfo:
     """Who is attached to a hook, in order. Raises LoadError ENODEV or EINVAL, PinError."""
-    now = hooks.read(hooks.make_hook(store.root, device, name))
+    now = hooks.read(_hook_of(store, target))
     return HookInfo(
         tuple(entry.prog_id for entry in now.entries),
         tuple(entry.link_id for entry in now.entries),
@@ -162,6 +168,12 @@ def check_link(stored: StoredObject) -> list[str]:
         if stored.data_size != hooks.NOTE_SIZE or not hooks.note_of(stored.read()):
             return ["names no program"]
         return []
+
+
+def _hook_of(store: ObjectStore, target: Target) -> Hook:
+    if target.priority:
+        raise LoadError(f"a priority at {target} (hooks of devices have none)", errno.EINVAL)
+    return hooks.make_hook(store.root, target.device, target.hook)
 
 
 def _require_type(program: UserProgram, hook: Hook) -> None:

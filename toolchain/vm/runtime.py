@@ -15,7 +15,7 @@ from toolchain.pin.root import resolve_pin_root
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle
+from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle, Target
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
 from toolchain.vm.links import Link, query
 from toolchain.vm.maps import Map, create_map, open_map, repair_map, slot_keeper
@@ -49,18 +49,18 @@ class UserRuntime:
             raise LoadError(f"program {program.program.name} is not verified", errno.EPERM, program.program.where)
         return UserProgram.load(self.store, program, [_own_map(handle) for handle in maps])
 
-    def attach(self, program: ProgHandle, device: str, hook: str, order: Order | None = None) -> Link:
-        """A new link without a pin: ``program`` on ``hook`` ('ingress', 'egress', 'xdp') of a device, a name here.
+    def attach(self, program: ProgHandle, target: Target, order: Order | None = None) -> Link:
+        """A new link without a pin; the device is only a name here.
 
         Raises: LoadError as TCX and XDP: EINVAL, EEXIST, EBUSY, ESTALE, ENOENT, ERANGE, ENODEV for what is no name.
         """
         if not isinstance(program, UserProgram):
             raise LoadError("program of another runtime", errno.EINVAL)
-        return Link.create(self.store, program, device, hook, order or Order())
+        return Link.create(self.store, program, target, order or Order())
 
-    def query(self, device: str, hook: str) -> HookInfo:
+    def query(self, target: Target) -> HookInfo:
         """Who is attached to a hook, in order. Raises LoadError, PinError EUCLEAN for a damaged list."""
-        return query(self.store, device, hook)
+        return query(self.store, target)
 
     def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
         """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""
