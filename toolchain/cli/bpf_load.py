@@ -19,6 +19,7 @@ _COMMANDS = {
     "attach": ("toolchain.cli.attach_command:attach", "Attach a program to a device, cgroup or netfilter hook."),
     "detach": ("toolchain.cli.attach_command:detach", "Detach a link, or what is at a hook."),
     "replace": ("toolchain.cli.attach_command:replace", "Swap an attached program at once."),
+    "replay": ("toolchain.cli.replay_command:replay", "Send a capture's packets through what is attached to a hook."),
     "link": ("toolchain.cli.link_command:link_group", "Show and detach links."),
     "tc": ("toolchain.cli.tc_command:tc", "tc's own words: qdisc clsact, filter bpf, exec bpf graft."),
     "map": ("toolchain.cli.map_command:map_group", "Show and change maps."),

@@ -86,7 +86,7 @@ class RunReport:
         if repeat > 1 and total:
             render.write(f"{self._duration_ns / total:.0f} ns a run")
         for name, handle, found in differing:
-            self._show_changes(name, handle, found)
+            show_changes(name, handle, found, self._settings.verbosity)
 
     def _unexpected(self, expected: int | None) -> ExpectationError | None:
         wrong = {retval: count for retval, count in self._returned.items() if retval != expected}
@@ -103,18 +103,7 @@ class RunReport:
     def _write_json(
         self, differing: list[tuple[str, MapHandle, list[Change] | None]], error: ExpectationError | None
     ) -> None:
-        maps = [
-            {
-                "name": name,
-                "id": handle.id,
-                "compared": found is not None,
-                "changes": [
-                    {"key": each.key.hex(), "before": _hex(each.before), "after": _hex(each.after)}
-                    for each in found or ()
-                ],
-            }
-            for name, handle, found in differing
-        ]
+        maps = [changes_document(*each) for each in differing]
         document = {"schema": "bpf-load.run/1", "program": self._subject.name, "runs": self._rows, "maps": maps}
         if error is not None:
             document |= {"error": error.message, "code": error.code}
@@ -130,21 +119,29 @@ class RunReport:
         for line in packet_difference(packet.data, result.data_out):
             render.write(line)
 
-    def _show_changes(self, name: str, handle: MapHandle, found: list[Change] | None) -> None:
-        name = render.printable(name)
-        if found is None:
-            render.write(f"map {name}: not compared")
-        elif not found:
-            render.write(f"map {name}: unchanged")
-        else:
-            info = handle.info()
-            btf = map_btf(info)
-            render.write(f"map {name}: {len(found)} {'entry' if len(found) == 1 else 'entries'} changed")
-            shown = found if self._settings.verbosity else found[:_SHOWN_CHANGES]
-            for each in shown:
-                render.write(render.printable("  " + _change_text(each, info, btf)))
-            if len(shown) < len(found):
-                render.write(f"  {len(found) - len(shown)} more (-v shows all)")
+
+def show_changes(name: str, handle: MapHandle, found: list[Change] | None, verbosity: int) -> None:
+    """Lines on a map: unchanged, not compared (None), or its changed entries, the first ones without ``verbosity``."""
+    name = render.printable(name)
+    if found is None:
+        render.write(f"map {name}: not compared")
+    elif not found:
+        render.write(f"map {name}: unchanged")
+    else:
+        info = handle.info()
+        btf = map_btf(info)
+        render.write(f"map {name}: {len(found)} {'entry' if len(found) == 1 else 'entries'} changed")
+        shown = found if verbosity else found[:_SHOWN_CHANGES]
+        for each in shown:
+            render.write(render.printable("  " + _change_text(each, info, btf)))
+        if len(shown) < len(found):
+            render.write(f"  {len(found) - len(shown)} more (-v shows all)")
+
+
+def changes_document(name: str, handle: MapHandle, found: list[Change] | None) -> dict[str, Any]:
+    """The same for --json."""
+    rows = [{"key": each.key.hex(), "before": _hex(each.before), "after": _hex(each.after)} for each in found or ()]
+    return {"name": name, "id": handle.id, "compared": found is not None, "changes": rows}
 
 
 def _row(result: RunResult) -> dict[str, Any]:
