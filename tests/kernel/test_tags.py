@@ -24,7 +24,7 @@ def test_tag(vector: Vector) -> None:
         oracle.map_create(spec.map_type, spec.key_size, spec.value_size, spec.max_entries, spec.map_flags)
         for spec in vector.maps
     ]
-    _, fd = oracle.prog_load(int(vector.prog_type), with_fds(vector, fds))
+    _, fd = oracle.prog_load(int(vector.prog_type), with_fds(vector.linked(), fds))
     with oracle.closing(fd, *fds):
         release = tuple(int(part) for part in os.uname().release.split(".")[:2])
         if release < (6, 18):
