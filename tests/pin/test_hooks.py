@@ -135,6 +135,14 @@ def test_dead_links_are_not_on_the_list_and_soon_not_in_the_file(tree: Tree) -> 
     assert tree.findings() == []
 
 
+def test_what_a_killed_publisher_staged_holds_no_link(tree: Tree) -> None:
+    tree.attach(1)
+    os.mkdir(f"{tree.root}/.bpf/stage/dead")
+    os.link(f"{tree.root}/.bpf/objs/link1", f"{tree.root}/.bpf/stage/dead/0")
+    tree.links[0].close()
+    assert hooks.read(tree.hook) == HookList()
+
+
 def test_a_dead_link_makes_room(tree: Tree) -> None:
     tree.attach(1)
     tree.links[0].close()

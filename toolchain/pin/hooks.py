@@ -33,8 +33,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, Where
-from toolchain.pin import reaper
+from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
+from toolchain.pin import publish, reaper
 from toolchain.pin.header import HEADER_SIZE
 from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE, make_directory, translated
@@ -103,6 +103,7 @@ def read(hook: Hook) -> HookList:
 
     Raises: PinError EUCLEAN for a damaged list.
     """
+    _finish_pins(hook.root)
     return _living(hook, stored_list(hook))
 
 
@@ -267,7 +268,9 @@ def parse(text: bytes, where: Where) -> HookList:
     found = tuple(Entry(int(match[1]), int(match[2])) for match in entries)
     is_sound = heading and lines and not lines[-1] and len(found) == len(lines) - 1 and 0 < len(found) <= MAX_ENTRIES
     if not heading or not is_sound or len({entry.link_id for entry in found}) < len(found):
-        raise PinError("list of attached programs damaged", errno.EUCLEAN, where, "detach its links, or remove it")
+        raise PinError(
+            "list of attached programs damaged", errno.EUCLEAN, where, "remove it: then its links are detached"
+        )
     return HookList(int(heading[1]), found)
 
 
@@ -280,6 +283,12 @@ def _directory(hook: Hook) -> str:
     return os.path.join(hook.root, PRIVATE, "hooks", hook.device)
 
 
+def _finish_pins(root: str) -> None:
+    """What a killed publisher staged must not count as a name that keeps a link alive."""
+    with contextlib.suppress(OSError, ToolchainError):  # a read-only tree keeps what was left
+        publish.settle(root, must_wait=False)
+
+
 def _living(hook: Hook, now: HookList) -> HookList:
     living = [entry for entry in now.entries if is_alive(hook.root, entry.link_id)]
     gone = len(now.entries) - len(living)
@@ -289,6 +298,7 @@ def _living(hook: Hook, now: HookList) -> HookList:
 @contextlib.contextmanager
 def _locked(hook: Hook, makes: bool = False, must_wait: bool = True) -> Iterator[HookList]:
     """The device's lock, and the list with nothing dead on it and nothing left undone."""
+    _finish_pins(hook.root)
     try:
         descriptor = _lock(hook, makes, must_wait)
         if descriptor is None:
