@@ -149,3 +149,19 @@ def take_element(words: Sequence[str], takes_value: bool) -> Element:
         at = words.index("value")
         return Element(words[:at], words[at + 1 :], flag)
     raise UsageError("key and value not told apart", hint="write: key K.. value V..")
+
+
+def take_slot(words: Sequence[str], what: str) -> tuple[Element, Reference]:
+    """Key and flag of a slot, and the program or map for it: [key] K.. prog|map|value REFERENCE [any]. UsageError."""
+    words = tuple(words)
+    flag = UpdateFlag.ANY
+    if len(words) > 2 and words[-1] in _FLAGS:
+        flag, words = _FLAGS[words[-1]], words[:-1]
+    words = words[1:] if words and words[0] == "key" else words
+    marks = [at for at, word in enumerate(words) if word in (what, "value")]
+    if not marks:
+        raise UsageError(f"no {what} named for the slot", hint=f"write: KEY {what} PIN, or KEY {what} id N")
+    reference, rest = take_reference(words[marks[0] + 1 :], "program" if what == "prog" else what)
+    if rest:
+        raise UsageError(f"unexpected word: {rest[0]}")
+    return Element(words[: marks[0]], (), flag), reference

@@ -1,7 +1,8 @@
-"""bpf-load map: show, dump, lookup, update, delete, next."""
+"""bpf-load map: show, dump, lookup, update, delete, next, freeze."""
 
 from __future__ import annotations
 
+import struct
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from toolchain.cli import map_entries, render
-from toolchain.cli.addressing import live_maps, open_map, take_element, take_reference
+from toolchain.cli.addressing import live_maps, open_map, open_program, take_element, take_reference, take_slot
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.values import hex_list, parse_bytes
 from toolchain.errors import MapError, UsageError
-from toolchain.isa.map_types import PERCPU_TYPES
+from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from toolchain.cli.addressing import Element
-    from toolchain.spec.runtime import MapHandle, MapInfo, Runtime
+    from toolchain.spec.runtime import Handle, MapHandle, MapInfo, Runtime
 
 _WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True, "help_option_names": ["-h", "--help"]}
 """Words that begin with '-' may be negative numbers."""
@@ -120,6 +121,8 @@ def _lookup(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapIn
 
 
 def _update(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    if info.spec.map_type in FD_VALUE_TYPES:
+        return _update_slot(settings, runtime, handle, info, words)
     element = take_element(words, takes_value=True)
     key = _key(element, info)
     value = parse_bytes(element.value, info.spec.value_size, "value")
@@ -129,6 +132,23 @@ def _update(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapIn
         value = value.ljust((len(value) + 7) // 8 * 8, b"\0") * possible_cpus()
     handle.update(key, value, int(element.flag))
     return _done(settings, "map-update")
+
+
+def _update_slot(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    """Put a program or a map, which PIN, id N or name X names, into a slot."""
+    what = "prog" if info.spec.map_type is MapType.PROG_ARRAY else "map"
+    element, reference = take_slot(words, what)
+    opener: Callable[..., tuple[Handle, Any]] = open_program if what == "prog" else open_map
+    with ExitStack() as stack:
+        held, _ = opener(runtime, reference, stack)
+        handle.update(_key(element, info), struct.pack("=i", held.fileno()), int(element.flag))
+    return _done(settings, "map-update")
+
+
+def _freeze(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
+    _refuse_rest(words)
+    handle.freeze()
+    return _done(settings, "map-freeze")
 
 
 def _delete(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
@@ -170,7 +190,10 @@ def _done(settings: Settings, schema: str) -> int:
 
 _map_command("dump", "Show all entries of a map.", "MAP", _dump)
 _map_command("lookup", "Show the value of a key.", "MAP [key] KEY..", _lookup)
-_map_command("update", "Set the value of a key, on every CPU of a per-CPU map.",
+_map_command("update",
+             "Set the value of a key, on every CPU of a per-CPU map. In a prog array or a map of maps, VALUE is: prog"
+             " (or map), then PIN, id N or name X.",
              "MAP [key] KEY.. [value] VALUE.. [any|exist|noexist]", _update)  # fmt: skip
 _map_command("delete", "Remove a key.", "MAP [key] KEY..", _delete)
+_map_command("freeze", "Refuse changes from user space from now on.", "MAP", _freeze)
 _map_command("next", "Show the key after KEY, or the first one.", "MAP [[key] KEY..]", _next)

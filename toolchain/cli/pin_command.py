@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
-from toolchain.errors import PinError, ToolchainError
+from toolchain.errors import PinError, ToolchainError, Unsupported
 from toolchain.spec.runtime import PinEntry, Runtime
+
+if TYPE_CHECKING:
+    from toolchain.pin.check import Finding
+    from toolchain.pin.store import ObjectStore
 
 
 @click.group(cls=Group, name="pin")
 def pin_group() -> None:
-    """Show and remove pins."""
+    """Show, remove, clean and check pins."""
 
 
 @pin_group.command(cls=Command)
@@ -30,6 +35,66 @@ def tree(settings: Settings, below: str) -> Action:
 def rm(settings: Settings, paths: tuple[str, ...]) -> Action:
     """Remove pins. An object lives on while a process or another pin holds it."""
     return partial(_remove, settings, paths)
+
+
+@pin_group.command(cls=Command)
+def gc(settings: Settings) -> Action:
+    """Remove what no pin and no process holds. Every command does so at its end; this one says what went."""
+    return partial(_collect, settings)
+
+
+@pin_group.command(cls=Command)
+@click.option("--repair", "is_repaired", is_flag=True, help="Put right what can be; say what was done.")
+def fsck(settings: Settings, is_repaired: bool) -> Action:
+    """Check the whole pin tree and every map in it. Ends with 1 where a fault is left. Check a tree at rest."""
+    return partial(_check, settings, is_repaired)
+
+
+def _user_store(settings: Settings, what: str) -> ObjectStore:
+    runtime = settings.open_runtime()
+    store = getattr(runtime, "store", None)
+    if store is None:
+        raise Unsupported(f"{what} on the {runtime.name} runtime", hint="a kernel keeps its own objects")
+    return cast("ObjectStore", store)
+
+
+def _collect(settings: Settings) -> int:
+    from toolchain.vm.care import collect
+
+    removed = collect(_user_store(settings, "pin gc"))
+    if settings.as_json:
+        render.write(render.json_text({"schema": "bpf-load.pin-gc/1", "removed": removed}))
+        return 0
+    for line in [f"removed {each}" for each in removed] or ["nothing to remove"]:
+        render.write(line)
+    return 0
+
+
+def _check(settings: Settings, is_repaired: bool) -> int:
+    from toolchain.vm.care import inspect, repair
+
+    store = _user_store(settings, "pin fsck")
+    before = inspect(store)
+    done = repair(store) if is_repaired else []
+    left = inspect(store) if is_repaired else before
+    fault_count = sum(each.is_fault for each in left)
+    if settings.as_json:
+        rows = [{"path": each.path, "message": each.message, "fault": each.is_fault} for each in before]
+        rest = [str(each) for each in left] if is_repaired else None
+        body = {"root": store.root, "findings": rows, "repaired": done, "left": rest, "faults": fault_count}
+        render.write(render.json_text({"schema": "bpf-load.pin-fsck/1", **body}))
+    else:
+        for line in _check_lines(before, done, left if is_repaired else []):
+            render.write(render.printable(line))
+    return 1 if fault_count else 0
+
+
+def _check_lines(before: list[Finding], done: list[str], left: list[Finding]) -> Iterator[str]:
+    yield from (f"{'fault' if each.is_fault else 'note'}: {each}" for each in before)
+    yield from (f"repaired: {each}" for each in done)
+    yield from (f"left: {each}" for each in left)
+    if not before:
+        yield "sound"
 
 
 def _tree(settings: Settings, below: str) -> int:

@@ -1,24 +1,27 @@
-"""bpf-load prog: what is loaded."""
+"""bpf-load prog: what is loaded, and its code."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolchain.cli import render
 from toolchain.cli.addressing import live_programs, open_program, take_reference
 from toolchain.cli.common import Action, Command, Group, Settings
-from toolchain.errors import UsageError
+from toolchain.errors import PinError, UsageError
 from toolchain.isa.program_types import ProgType
-from toolchain.spec.runtime import ProgInfo, Runtime
+from toolchain.spec.runtime import ProgHandle, ProgInfo, Runtime
+
+if TYPE_CHECKING:
+    from toolchain.spec.stages import LinkedProgram
 
 
 @click.group(cls=Group, name="prog")
 def prog_group() -> None:
-    """Show loaded programs. A program is PIN, id N or name X."""
+    """Show loaded programs and their code. A program is PIN, id N or name X."""
 
 
 @prog_group.command(cls=Command)
@@ -26,6 +29,48 @@ def prog_group() -> None:
 def show(settings: Settings, words: tuple[str, ...]) -> Action:
     """Show a program, or all programs."""
     return partial(_show, settings, words)
+
+
+@prog_group.command(cls=Command)
+@click.argument("words", metavar="PROG", nargs=-1, required=True)
+def dump(settings: Settings, words: tuple[str, ...]) -> Action:
+    """Show a program's instructions with their source lines. The kernel's are those after its rewrites."""
+    return partial(_dump, settings, words)
+
+
+def _dump(settings: Settings, words: tuple[str, ...]) -> int:
+    from toolchain.cli.prog_listing import listing_lines, listing_rows
+
+    reference, rest = take_reference(words, "program")
+    if rest:
+        raise UsageError(f"unexpected word: {rest[0]}")
+    with ExitStack() as stack:
+        runtime = settings.open_runtime()
+        stack.callback(runtime.close)
+        handle, info = open_program(runtime, reference, stack)
+        program, names = _code_of(runtime, handle, info)
+        rows = listing_rows(program, names)
+        if settings.as_json:
+            body = {"program": _document(info, _pins(runtime).get(info.id, [])), "insns": list(rows)}
+            render.write(render.json_text({"schema": "bpf-load.prog-dump/1", **body}))
+        else:
+            for line in listing_lines(rows):
+                render.write(render.printable(line))
+    return 0
+
+
+def _code_of(runtime: Runtime, handle: ProgHandle, info: ProgInfo) -> tuple[LinkedProgram, dict[int, str]]:
+    """A live program's code, and the maps' names, by what its wide loads hold: ids in the kernel, else indexes."""
+    names = {}
+    for index, each in enumerate(info.map_ids):
+        with suppress(PinError), runtime.map_by_id(each) as found:
+            names[each if runtime.name == "kernel" else index] = found.info().spec.name
+    if runtime.name == "kernel":
+        from toolchain.kernel.dump import dumped_program
+
+        return dumped_program(handle.fileno()), names
+    program: LinkedProgram = handle.program  # type: ignore[attr-defined]
+    return program, names
 
 
 def _show(settings: Settings, words: tuple[str, ...]) -> int:

@@ -38,6 +38,19 @@ def next_id(root: str, kind: str) -> int:
         os.close(descriptor)
 
 
+def raise_to(root: str, kind: str, number: int) -> bool:
+    """Make ``number`` the last id given, unless a higher one was. Gives whether it did. Raises RuntimeUnavailable."""
+    descriptor = _open_super(root)
+    try:
+        lock_exclusive(descriptor, PinPlace(_path(root)))
+        if _counters(root, descriptor)[KINDS[kind] - 1] >= number:
+            return False
+        os.pwrite(descriptor, struct.pack("<Q", number), _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1))
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def last_ids(root: str) -> dict[str, int] | None:
     """The last id given of each kind; None if there is no list yet. Raises RuntimeUnavailable if it is damaged."""
     try:

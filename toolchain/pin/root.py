@@ -4,6 +4,7 @@
     ROOT/.bpf/super           ids handed out so far (ids.py)
     ROOT/.bpf/objs/map7       anchor: a hard link that every live object has (store.py)
     ROOT/.bpf/refs/prog3/     hard links to the objects that prog3 keeps alive (reaper.py)
+    ROOT/.bpf/hooks/eth0/     who is attached to a device (hooks.py)
     ROOT/.bpf/lock, stage/, commit/    several pins at once (publish.py)
 
 No pin can be named ``.bpf``: dots are illegal in pin names. One user is one trust domain: a tree or an object that

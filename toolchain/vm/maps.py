@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -157,6 +158,16 @@ class Map(MutableMapping[bytes, bytes]):
                 self._value(one)
             fd = struct.unpack("=i", one)[0] if isinstance(one, bytes) else one.fileno()
             self._slots.put(one_key, fd, flags, _spec_of)  # type: ignore[union-attr]
+
+    def named(self) -> set[str]:
+        """The anchors of what stands in a prog array or a map of maps."""
+        return self._slots.named() if self._slots is not None else set()
+
+    def empty(self, id: int) -> None:
+        """Empty the slots of ``id``; for who holds the map's edges (pin/slot_edges.py)."""
+        for key, value in list(self.items()):
+            if int.from_bytes(value, sys.byteorder) == id:
+                self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete")
 
     def adopt(self, owner: int) -> None:
         """In a prog array: refuse programs that are unlike ``owner`` from now on. Raises LoadError(EINVAL)."""
@@ -456,7 +467,7 @@ def slot_keeper() -> SlotKeeper:
 
 def _named(descriptor: int) -> set[str]:
     with _opened_again(descriptor) as opened:
-        return opened._slots.named() if opened._slots is not None else set()
+        return opened.named()
 
 
 def _clear(descriptor: int) -> None:

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
-from toolchain.errors import PinError, Rejected, Where
+from toolchain.errors import PinError, PinPlace, Rejected, Where
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.pin.store import ObjectStore
@@ -220,6 +220,18 @@ class UserProgram:
 
     def __repr__(self) -> str:
         return f"<UserProgram {self.stored!r}>"
+
+
+def check_program(stored: StoredObject) -> list[str]:
+    """What is wrong with a stored program's bytes; [] if they are one. Closes ``stored``."""
+    try:
+        with stored:
+            if stored.data_size > MAX_PROGRAM_SIZE:
+                return [f"stored program of {stored.data_size} bytes ({MAX_PROGRAM_SIZE})"]
+            decode_program(stored.name, stored.read(), stored.btf(), PinPlace(stored.header.anchor))
+    except PinError as error:
+        return [error.message]
+    return []
 
 
 def _as_verified(handle: Map) -> MapSpec:
