@@ -213,7 +213,7 @@ def sync(
         for _ in range(3):
             before = (smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
             s32_min, s32_max, u32_min, u32_max = _deduce32(smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max)
-            smin, smax, umin, umax = _deduce64(smin, smax, umin, umax)
+            smin, smax, umin, umax = _agree(smin, smax, umin, umax, _B63, M64)
             value, mask, smin, smax, umin, umax = _deduce_mixed(
                 value, mask, smin, smax, umin, umax, s32_min, s32_max, u32_min, u32_max
             )
@@ -339,48 +339,32 @@ def _deduce32(
             s32_min = smin_s32
         if smax_s32 < s32_max:
             s32_max = smax_s32
-    low, high = (u32_min ^ _B31) - _B31, (u32_max ^ _B31) - _B31
-    if low <= high:
-        if low > s32_min:
-            s32_min = low
-        if high < s32_max:
-            s32_max = high
-    low, high = s32_min & M32, s32_max & M32
-    if low <= high:
-        if low > u32_min:
-            u32_min = low
-        if high < u32_max:
-            u32_max = high
-    elif u32_max < low:
-        s32_min, u32_max = (u32_min ^ _B31) - _B31, min(u32_max, high)
-    elif high < u32_min:
-        s32_max, u32_min = (u32_max ^ _B31) - _B31, max(u32_min, low)
-    return s32_min, s32_max, u32_min, u32_max
+    return _agree(s32_min, s32_max, u32_min, u32_max, _B31, M32)
 
 
-def _deduce64(smin: int, smax: int, umin: int, umax: int) -> tuple[int, int, int, int]:
-    """Signed and unsigned 64-bit ranges, narrowed by each other.
+def _agree(smin: int, smax: int, umin: int, umax: int, sign: int, every: int) -> tuple[int, int, int, int]:
+    """Signed and unsigned ranges of one width, narrowed by each other; ``sign`` is its top bit, ``every`` all its bits.
 
     A range that stays on one side of the other view's cut holds in both. A signed range across zero is two pieces of
     the unsigned line; if the unsigned range touches only one of them, both shrink to that piece.
-    Source: verifier.c __reg64_deduce_bounds.
+    Source: verifier.c __reg32_deduce_bounds (its end) and __reg64_deduce_bounds.
     """
-    low, high = (umin ^ _B63) - _B63, (umax ^ _B63) - _B63
+    low, high = (umin ^ sign) - sign, (umax ^ sign) - sign
     if low <= high:
         if low > smin:
             smin = low
         if high < smax:
             smax = high
-    low, high = smin & M64, smax & M64
+    low, high = smin & every, smax & every
     if low <= high:
         if low > umin:
             umin = low
         if high < umax:
             umax = high
     elif umax < low:
-        smin, umax = (umin ^ _B63) - _B63, min(umax, high)
+        smin, umax = (umin ^ sign) - sign, min(umax, high)
     elif high < umin:
-        smax, umin = (umax ^ _B63) - _B63, max(umin, low)
+        smax, umin = (umax ^ sign) - sign, max(umin, low)
     return smin, smax, umin, umax
 
 
