@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "errors": 0,
     "lazy": 0,
+    "processes": 0,
     "values": 0,
     "isa": 1,
     "spec": 2,

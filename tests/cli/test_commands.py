@@ -329,7 +329,7 @@ def test_map_operations_and_their_errnos(bpf_load, acc):
 
 
 def test_map_show(bpf_load, acc, pin_root):
-    line = "1: hash acc, 4-byte keys, 8-byte values, 8 entries, pinned at tc/globals/acc\n"
+    line = "1: hash acc, 4-byte keys, 8-byte values, 8 entries, pinned at tc/globals/acc, used by prog 1\n"
     assert bpf_load("map", "show").out == bpf_load("map", "show", acc).out == line
     assert bpf_load("map", "show", os.path.join(pin_root, acc)).out == line
     document = bpf_load("--json", "map", "show", "id", "1").json

@@ -73,7 +73,7 @@ def test_a_session(bpf_load, obj, pins, capture):
     assert sorted(pins()) == ["links/a"]
     row = bpf_load("--json", "link", "show", "links/a").json["link"]
     assert row == {"id": 1, "type": "tcx", "prog_id": 1, "devname": "eth0", "attach_type": "tcx_ingress",
-                   "pinned": ["links/a"]}  # fmt: skip
+                   "pinned": ["links/a"], "pids": []}  # fmt: skip
     assert bpf_load("link", "detach", "links/a").status == 0
     assert "severed" in bpf_load("link", "show").out
     assert bpf_load("pin", "rm", "links/a").status == 0

@@ -178,7 +178,7 @@ def _show(
         {"name": each.spec.name, "id": each.handle.id, "pin": each.pin or None, "reused": each.is_reused}
         for each in (loaded.maps if loaded else ())
     ]
-    link = link_document(made.link, [pin] if pin else []) if made.link is not None else None
+    link = link_document(made.link, {"pinned": [pin] if pin else []}) if made.link is not None else None
     if settings.as_json:
         classic = _filter_document(made) if link is None else None
         document = {"schema": f"bpf-load.{verb}/1", "runtime": runtime.name, "link": link, "filter": classic}

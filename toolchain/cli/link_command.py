@@ -10,10 +10,13 @@ import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.cli.keepers import Keepers
 from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
 from toolchain.spec.runtime import HOOKS, MapInfo, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from toolchain.spec.runtime import LinkHandle, Runtime
 
 
@@ -62,16 +65,7 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
         stack.callback(runtime.close)
         if len(words) == 2 and words[0] != "id":
             return _show_hook(settings, runtime, words[0], words[1])
-        pins = _pins(runtime)
-        if words:
-            link = open_link(runtime, words, stack)
-            row = link_document(link, pins.get(link.id, []))
-            rows = [row]
-        else:
-            rows = []
-            for each in runtime.link_ids():
-                with suppress(PinError), runtime.link_by_id(each) as link:
-                    rows.append(link_document(link, pins.get(each, [])))
+        rows = list(_rows(runtime, words, stack))
     if settings.as_json:
         body = {"link": rows[0]} if words else {"links": rows}
         render.write(render.json_text({"schema": "bpf-load.link-show/1", **body}))
@@ -79,6 +73,17 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
         for row in rows:
             render.write(render.printable(link_text(row)))
     return 0
+
+
+def _rows(runtime: Runtime, words: tuple[str, ...], stack: ExitStack) -> Iterator[dict[str, Any]]:
+    if words:
+        link = open_link(runtime, words, stack)
+        yield link_document(link, Keepers(runtime, "link", link.id).document(link.id))
+        return
+    keepers = Keepers(runtime, "link")
+    for each in runtime.link_ids():
+        with suppress(PinError), runtime.link_by_id(each) as link:
+            yield link_document(link, keepers.document(each))
 
 
 def _show_hook(settings: Settings, runtime: Runtime, device: str, hook: str) -> int:
@@ -99,25 +104,16 @@ def _show_hook(settings: Settings, runtime: Runtime, device: str, hook: str) -> 
     return 0
 
 
-def _pins(runtime: Runtime) -> dict[int, list[str]]:
-    pins: dict[int, list[str]] = {}
-    with suppress(ToolchainError):
-        for each in runtime.pins():
-            if each.kind == "link":
-                pins.setdefault(each.id, []).append(each.path)
-    return pins
-
-
-def link_document(link: LinkHandle, pins: list[str]) -> dict[str, Any]:
-    """A link under bpftool's keys."""
+def link_document(link: LinkHandle, kept: dict[str, Any]) -> dict[str, Any]:
+    """A link under bpftool's keys; ``kept``: those that say who keeps it alive."""
     info = link.info()
     document: dict[str, Any] = {"id": info.id, "type": info.link_type, "prog_id": info.prog_id, **link.place()}
     if not info.is_attached:
         document["severed"] = True
-    return {**document, "pinned": pins}
+    return document | kept
 
 
-_HIDDEN = ("id", "type", "prog_id", "pinned", "severed")
+_HIDDEN = ("id", "type", "prog_id", "pinned", "pids", "severed")
 
 
 def link_text(row: dict[str, Any]) -> str:
@@ -125,7 +121,13 @@ def link_text(row: dict[str, Any]) -> str:
     place = " ".join(f"{name} {value}" for name, value in row.items() if name not in _HIDDEN)
     severed = ", severed: detached, or its device is gone" if row.get("severed") else ""
     pins = f", pinned at {', '.join(row['pinned'])}" if row["pinned"] else ""
-    return f"link {row['id']}: {row['type']} prog {row['prog_id']} {place}".rstrip() + severed + pins
+    holders = ", ".join(f"{each['comm']} ({each['pid']})" for each in row.get("pids", ()))
+    return (
+        f"link {row['id']}: {row['type']} prog {row['prog_id']} {place}".rstrip()
+        + severed
+        + pins
+        + (f", held by {holders}" if holders else "")
+    )
 
 
 def _detach(settings: Settings, words: tuple[str, ...]) -> int:

@@ -12,6 +12,7 @@ import click
 from toolchain.cli import map_entries, render
 from toolchain.cli.addressing import live_maps, open_map, open_program, take_element, take_reference, take_slot
 from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.cli.keepers import Keepers
 from toolchain.cli.values import hex_list, parse_bytes
 from toolchain.errors import MapError, UsageError
 from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
@@ -63,12 +64,12 @@ def show(settings: Settings, words: tuple[str, ...]) -> Action:
 
 def _show(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
     _refuse_rest(words)
-    pins = [each.path for each in runtime.pins() if each.kind == "map" and each.id == info.id]
+    keepers = Keepers(runtime, "map", info.id)
     if settings.as_json:
-        document = {"schema": "bpf-load.map-show/1", "map": map_entries.map_document(info, pins)}
+        document = {"schema": "bpf-load.map-show/1", "map": map_entries.map_document(info, keepers)}
         render.write(render.json_text(document))
     else:
-        render.write(render.printable(map_entries.map_text(info, pins)))
+        render.write(render.printable(map_entries.map_text(info, keepers)))
     return 0
 
 
@@ -76,17 +77,14 @@ def _show_all(settings: Settings) -> int:
     with ExitStack() as stack:
         runtime = settings.open_runtime()
         stack.callback(runtime.close)
-        pins: dict[int, list[str]] = {}
-        for each in runtime.pins():
-            if each.kind == "map":
-                pins.setdefault(each.id, []).append(each.path)
+        keepers = Keepers(runtime, "map")
         infos = list(live_maps(runtime))
         if settings.as_json:
-            maps = [map_entries.map_document(info, pins.get(info.id, [])) for info in infos]
+            maps = [map_entries.map_document(info, keepers) for info in infos]
             render.write(render.json_text({"schema": "bpf-load.map-show/1", "maps": maps}))
         else:
             for info in infos:
-                render.write(render.printable(map_entries.map_text(info, pins.get(info.id))))
+                render.write(render.printable(map_entries.map_text(info, keepers)))
     return 0
 
 

@@ -14,9 +14,10 @@ from toolchain.spec.runtime import MapInfo
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
+    from toolchain.cli.keepers import Keepers
 
 
-def map_document(info: MapInfo, pins: list[str] | None = None) -> dict[str, Any]:
+def map_document(info: MapInfo, keepers: Keepers | None = None) -> dict[str, Any]:
     """A live map, with bpftool's keys."""
     spec = info.spec
     return {
@@ -31,18 +32,17 @@ def map_document(info: MapInfo, pins: list[str] | None = None) -> dict[str, Any]
         "uid": info.owner_uid,
         **({"bytes_memlock": info.memory_size} if info.memory_size else {}),
         **({"btf_id": info.btf_id} if info.btf_id else {}),
-        **({"pinned": pins} if pins is not None else {}),
+        **(keepers.document(info.id) if keepers is not None else {}),
     }
 
 
-def map_text(info: MapInfo, pins: list[str] | None = None) -> str:
+def map_text(info: MapInfo, keepers: Keepers) -> str:
     """A live map on one line."""
     spec = info.spec
     flags = f", flags 0x{spec.map_flags:x}" if spec.map_flags else ""
     frozen = ", frozen" if info.is_frozen else ""
-    places = f", pinned at {', '.join(pins)}" if pins else ""
     sizes = f"{spec.key_size}-byte keys, {spec.value_size}-byte values, {spec.max_entries} entries"
-    return f"{info.id}: {spec.map_type.label} {spec.name}, {sizes}{flags}{frozen}{places}"
+    return f"{info.id}: {spec.map_type.label} {spec.name}, {sizes}{flags}{frozen}{keepers.text(info.id)}"
 
 
 def map_btf(info: MapInfo) -> Btf | None:

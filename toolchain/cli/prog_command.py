@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from toolchain.cli import render
 from toolchain.cli.addressing import live_programs, open_program, take_reference
 from toolchain.cli.common import Action, Command, Group, Settings
+from toolchain.cli.keepers import Keepers
 from toolchain.errors import PinError, UsageError
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.runtime import ProgHandle, ProgInfo, Runtime
@@ -51,7 +53,7 @@ def _dump(settings: Settings, words: tuple[str, ...]) -> int:
         program, names = _code_of(runtime, handle, info)
         rows = listing_rows(program, names)
         if settings.as_json:
-            body = {"program": _document(info, _pins(runtime).get(info.id, [])), "insns": list(rows)}
+            body = {"program": _document(info, Keepers(runtime, "prog", info.id)), "insns": list(rows)}
             render.write(render.json_text({"schema": "bpf-load.prog-dump/1", **body}))
         else:
             for line in listing_lines(rows):
@@ -84,36 +86,37 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
             infos = [open_program(runtime, reference, stack)[1]]
         else:
             infos = list(live_programs(runtime))
-        pins = _pins(runtime)
+        keepers = Keepers(runtime, "prog", infos[0].id if words else 0)
     if settings.as_json:
-        rows = [_document(info, pins.get(info.id, [])) for info in infos]
+        rows = [_document(info, keepers) for info in infos]
         body = {"program": rows[0]} if words else {"programs": rows}
         render.write(render.json_text({"schema": "bpf-load.prog-show/1", **body}))
     else:
         for info in infos:
-            render.write(render.printable(_text(info, pins.get(info.id, []))))
+            render.write(render.printable(_text(info, keepers)))
     return 0
-
-
-def _pins(runtime: Runtime) -> dict[int, list[str]]:
-    pins: dict[int, list[str]] = {}
-    for each in runtime.pins():
-        if each.kind == "prog":
-            pins.setdefault(each.id, []).append(each.path)
-    return pins
 
 
 def _type_label(number: int) -> str:
     return ProgType(number).label if number in set(ProgType) else str(number)
 
 
-def _document(info: ProgInfo, pins: list[str]) -> dict[str, Any]:
+def _loaded_at(info: ProgInfo) -> int:
+    """Seconds since 1970, as bpftool computes them from the boot-time clock."""
+    boot_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return (boot_ns + info.load_time_ns) // 10**9
+
+
+def _document(info: ProgInfo, keepers: Keepers) -> dict[str, Any]:
+    runs = {"run_time_ns": info.run_time_ns, "run_cnt": info.run_count}
     return {
         "id": info.id,
         "type": _type_label(info.prog_type),
         "name": info.name,
         "tag": info.tag,
         "gpl_compatible": info.gpl_compatible,
+        **(runs if info.run_count else {}),
+        "loaded_at": _loaded_at(info),
         "uid": info.owner_uid,
         "insns": info.slot_count,
         "bytes_xlated": 8 * info.slot_count,
@@ -122,12 +125,12 @@ def _document(info: ProgInfo, pins: list[str]) -> dict[str, Any]:
         **({"bytes_memlock": info.memory_size} if info.memory_size else {}),
         **({"btf_id": info.btf_id} if info.btf_id else {}),
         "map_ids": list(info.map_ids),
-        "pinned": pins,
+        **keepers.document(info.id),
     }
 
 
-def _text(info: ProgInfo, pins: list[str]) -> str:
+def _text(info: ProgInfo, keepers: Keepers) -> str:
     maps = f", maps {', '.join(map(str, info.map_ids))}" if info.map_ids else ""
-    places = f", pinned at {', '.join(pins)}" if pins else ""
+    runs = f", {info.run_count} runs in {info.run_time_ns} ns" if info.run_count else ""
     kind = _type_label(info.prog_type)
-    return f"{info.id}: {kind} {info.name}, tag {info.tag}, {info.slot_count} insns{maps}{places}"
+    return f"{info.id}: {kind} {info.name}, tag {info.tag}, {info.slot_count} insns{maps}{runs}{keepers.text(info.id)}"

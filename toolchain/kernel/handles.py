@@ -253,6 +253,8 @@ class KernelProgram(_FdHandle):
             btf_id=live.btf_id,
             jited_size=live.jited_size,
             memory_size=info.details(self.fileno()).memory_size,
+            run_time_ns=live.run_time_ns,
+            run_count=live.run_count,
         )
 
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:

@@ -17,18 +17,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
 from toolchain.isa.map_types import MapType
-from toolchain.kernel import bpffs, calls, handles, hooks, programs
+from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs
 from toolchain.kernel.attach_target import attach_btf_id
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
 from toolchain.kernel.privileges import refuse
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle, Target
+from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, Process, ProgHandle, Target
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram, VerifierStats
 
 TOKEN_VARIABLE = "LIBBPF_BPF_TOKEN_PATH"
@@ -196,6 +196,14 @@ class KernelRuntime:
         for path in bpffs.walk(self.pin_root, below):
             with contextlib.suppress(ToolchainError), self.get(path) as handle:
                 yield PinEntry(path, handle.kind, handle.id)
+
+    def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
+        """Which other processes hold objects of a kind open, by id, as far as they can be seen."""
+        return holders.processes(kind, id)
+
+    def map_users(self) -> Mapping[int, tuple[int, ...]]:
+        """The ids of the programs that use each map, by its id; none without the right to list programs."""
+        return holders.users()
 
     def close(self) -> None:
         """Let go of type information and token. Handles stay valid."""

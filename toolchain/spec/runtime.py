@@ -9,7 +9,7 @@ RuntimeUnavailable where the runtime cannot work at all; each with the errno tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from toolchain.spec.maps import MapSpec
@@ -40,7 +40,8 @@ class ProgInfo(Value):
     """What a live program says of itself. ``tag`` is 16 hex digits; ``load_time_ns`` is on the boot-time clock.
 
     Where the runtime knows: ``btf_id`` is the id of its type information, ``jited_size`` the bytes of machine code,
-    ``memory_size`` those that the program takes.
+    ``memory_size`` those that the program takes, ``run_count`` and ``run_time_ns`` its runs so far (the kernel counts
+    them while kernel.bpf_stats_enabled is on).
     """
 
     id: int
@@ -55,6 +56,8 @@ class ProgInfo(Value):
     btf_id: int = 0
     jited_size: int = 0
     memory_size: int = 0
+    run_time_ns: int = 0
+    run_count: int = 0
 
 
 @value_type
@@ -134,11 +137,23 @@ class Target(NamedTuple):
 
 @value_type
 class PinEntry(Value):
-    """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'."""
+    """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'.
+
+    ``name`` is the object's own, '' where the runtime did not read it.
+    """
 
     path: str
     kind: str
     id: int
+    name: str = ""
+
+
+@value_type
+class Process(Value):
+    """A process that holds an object open. ``comm`` is its short name, as the kernel cuts it."""
+
+    pid: int
+    comm: str
 
 
 class Handle(Protocol):
@@ -281,6 +296,15 @@ class Runtime(Protocol):
 
     def pins(self, below: str = "") -> Iterator[PinEntry]:
         """Everything pinned below a directory."""
+
+    def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
+        """Which other processes hold objects of a kind ('map', 'prog', 'link') open, by id, as far as they can be seen.
+
+        ``id``: only those of this object.
+        """
+
+    def map_users(self) -> Mapping[int, tuple[int, ...]]:
+        """The ids of the programs that use each map, by its id."""
 
     def close(self) -> None:
         """End the use of the runtime; what nobody holds and nothing pins goes."""

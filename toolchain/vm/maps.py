@@ -92,7 +92,8 @@ class Map(MutableMapping[bytes, bytes]):
         """What the map says of itself."""
         header = self.stored.header
         frozen = bool(lib.vm_map_is_frozen(self._live()))
-        return MapInfo(self.id, self.spec, frozen, header.uid, header.created_ns, self.stored.btf())
+        size = header.file_size
+        return MapInfo(self.id, self.spec, frozen, header.uid, header.created_ns, self.stored.btf(), memory_size=size)
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value, whole as some update wrote it, or None."""

@@ -174,6 +174,7 @@ class UserProgram:
             program.is_gpl_compatible,
             header.uid,
             boot_time_of(header.created_ns),
+            memory_size=header.file_size,
         )
 
     @property

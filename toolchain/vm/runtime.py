@@ -8,15 +8,16 @@ A reaper at ``close`` removes what nobody holds any more.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolchain.errors import LoadError, PinPlace
 from toolchain.pin.root import resolve_pin_root
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec
-from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, ProgHandle, Target
+from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry, Process, ProgHandle, Target
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
+from toolchain.vm import holders
 from toolchain.vm.links import Link, query
 from toolchain.vm.maps import Map, create_map, open_map, repair_map, slot_keeper
 from toolchain.vm.program import UserProgram
@@ -105,6 +106,14 @@ class UserRuntime:
     def pins(self, below: str = "") -> Iterator[PinEntry]:
         """Every pin in a directory and below it. Raises PinError."""
         return self.store.walk(below)
+
+    def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
+        """Which other processes hold objects of a kind open, by id, as far as they can be seen."""
+        return holders.processes(self.pin_root, kind, id)
+
+    def map_users(self) -> Mapping[int, tuple[int, ...]]:
+        """The ids of the programs that use each map, by its id."""
+        return holders.users(self.pin_root)
 
     def close(self) -> None:
         """Remove what nobody holds any more. Handles stay valid."""
