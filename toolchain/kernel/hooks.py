@@ -26,6 +26,7 @@ from toolchain.isa.program_types import AttachType, ProgType
 from toolchain.kernel import calls
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelProgram
+from toolchain.kernel.privileges import explain
 from toolchain.spec.runtime import Order, ProgHandle, Target
 
 DIRECTIONS = {"ingress": AttachType.TCX_INGRESS, "egress": AttachType.TCX_EGRESS}
@@ -194,5 +195,6 @@ def has_tcx() -> bool:
 def refuse_link(error: BpfCallError, what: str) -> NoReturn:
     """Raise the error of ours for an errno of a link, with what to do."""
     if error.errno == errno.EPERM:
-        raise RuntimeUnavailable(what, error.errno, None, "needs CAP_NET_ADMIN and CAP_BPF: run as root") from error
+        text, hint = explain(("CAP_NET_ADMIN",))
+        raise RuntimeUnavailable(what + text, error.errno, None, hint) from error
     raise LoadError(what, error.errno, None, REMEDIES.get(error.errno, "")) from error

@@ -48,6 +48,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from toolchain.errors import LoadError, RuntimeUnavailable
+from toolchain.kernel.privileges import explain
 
 CLSACT = 0xFFFF0000
 """The handle of the clsact qdisc; its own parent is 0xfffffff1."""
@@ -353,7 +354,8 @@ def _check(body: bytes, what: str, hints: dict[int, str]) -> None:
         at += max(-(-size // 4) * 4, 4)
     said = f"{what}: {text}" if text else what
     if number == errno.EPERM:
-        raise RuntimeUnavailable(said, number, None, "needs CAP_NET_ADMIN: run as root")
+        text, hint = explain(("CAP_NET_ADMIN",))
+        raise RuntimeUnavailable(said + text, number, None, hint)
     raise LoadError(said, number, None, hints.get(number, ""))
 
 

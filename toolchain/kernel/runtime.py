@@ -25,7 +25,7 @@ from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs
 from toolchain.kernel.attach_target import attach_btf_id
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
-from toolchain.kernel.privileges import refuse
+from toolchain.kernel.privileges import closed_to_us, refuse
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, Process, ProgHandle, Target
@@ -127,7 +127,7 @@ class KernelRuntime:
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(self._full(staged))
-            raise _pin_error("cannot replace the pin", path, error.errno or errno.EIO) from error
+            raise self._pin_error("cannot replace the pin", path, error.errno or errno.EIO, writing=True) from error
 
     def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
         """Pin several objects, all or none. Raises PinError as bpffs."""
@@ -147,7 +147,7 @@ class KernelRuntime:
         try:
             os.unlink(self._full(path))
         except OSError as error:
-            raise _pin_error("cannot unpin", path, error.errno or errno.EIO) from error
+            raise self._pin_error("cannot unpin", path, error.errno or errno.EIO, writing=True) from error
 
     def get(self, path: str) -> KernelMap | KernelProgram | KernelLink:
         """What is pinned at ``path``, for reading only where the pin or its file system allows no more.
@@ -158,7 +158,7 @@ class KernelRuntime:
         try:
             fd = self._get(full)
         except BpfCallError as error:
-            raise _pin_error("cannot get", path, error.errno) from error
+            raise self._pin_error("cannot get", path, error.errno) from error
         made = _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
         if made is None:
             os.close(fd)
@@ -190,9 +190,14 @@ class KernelRuntime:
         return self._ids("link")
 
     def pins(self, below: str = "") -> Iterator[PinEntry]:
-        """Every pin in a directory and below it, none where there is no bpffs. What cannot be got is left out."""
-        if below:
-            self._full(below)
+        """Every pin in a directory and below it, none where there is no bpffs. What cannot be got is left out.
+
+        Raises: RuntimeUnavailable where the directory is closed to this process.
+        """
+        start = self._full(below) if below else self.pin_root
+        closed = closed_to_us(os.path.join(start, "any"), writing=False) if bpffs.mount_point_of(start) else None
+        if closed is not None:
+            raise RuntimeUnavailable(f"cannot list pins: {closed[0]}", errno.EACCES, PinPlace(start), closed[1])
         for path in bpffs.walk(self.pin_root, below):
             with contextlib.suppress(ToolchainError), self.get(path) as handle:
                 yield PinEntry(path, handle.kind, handle.id)
@@ -233,7 +238,20 @@ class KernelRuntime:
         try:
             calls.obj_pin(handle.fileno(), self._full(path))
         except BpfCallError as error:
-            raise _pin_error("cannot pin", path, error.errno) from error
+            raise self._pin_error("cannot pin", path, error.errno, writing=True) from error
+
+    def _pin_error(self, what: str, path: str, number: int, writing: bool = False) -> PinError | RuntimeUnavailable:
+        """Read-only, full or closed places are unusable; the rest is the answer to this request."""
+        where = PinPlace(path)
+        if number == errno.EROFS:
+            return RuntimeUnavailable(what, number, where, "remount the bpffs read-write, which takes root")
+        if number == errno.ENOSPC:
+            return RuntimeUnavailable(what, number, where)
+        if number in (errno.EACCES, errno.EPERM):
+            closed = closed_to_us(self._full(path), writing=writing)
+            if closed is not None:
+                return RuntimeUnavailable(f"{what}: {closed[0]}", number, where, closed[1])
+        return PinError(what, number, where)
 
     def _get(self, full: str) -> int:
         try:
@@ -304,12 +322,3 @@ def _kernel_map(handle: MapHandle) -> KernelMap:
     if not isinstance(handle, KernelMap):
         raise LoadError("map of another runtime", errno.EINVAL)
     return handle
-
-
-def _pin_error(what: str, path: str, number: int) -> PinError | RuntimeUnavailable:
-    """EROFS and a full file system are unusable places; the rest is the answer to this request."""
-    if number == errno.EROFS:
-        return RuntimeUnavailable(what, number, PinPlace(path), "remount the bpffs read-write")
-    if number == errno.ENOSPC:
-        return RuntimeUnavailable(what, number, PinPlace(path))
-    return PinError(what, number, PinPlace(path))

@@ -123,6 +123,15 @@ def _check_map(runtime: Runtime, pin: MapPin) -> None:
     raise LostRace
 
 
+_UNUSABLE = {
+    errno.EACCES: "a directory above it is closed to this user: run as its owner or as root",
+    errno.EROFS: "remount the file system read-write",
+    errno.ENOSPC: "the file system is full",
+    errno.EDQUOT: "this user's share of the file system is full",
+}
+"""What makes a place unusable, whatever is asked of it -> what to do."""
+
+
 def make_parents(pin_root: str, path: str, undo: Undo) -> None:
     """Make the directories above ``path``; those made are removed again if publishing fails."""
     parts = path.strip("/").split("/")[:-1]
@@ -135,8 +144,10 @@ def make_parents(pin_root: str, path: str, undo: Undo) -> None:
         except FileExistsError:
             continue
         except OSError as error:
-            place = PinPlace("/".join(parts[:depth]))
-            raise PinError("cannot make the directory", error.errno or errno.EIO, place) from error
+            place, number = PinPlace("/".join(parts[:depth])), error.errno or errno.EIO
+            if number in _UNUSABLE:
+                raise RuntimeUnavailable("cannot make the directory", number, place, _UNUSABLE[number]) from error
+            raise PinError("cannot make the directory", number, place) from error
         undo.append(lambda directory=directory: os.rmdir(directory))  # type: ignore[misc]
 
 
