@@ -104,7 +104,7 @@ def _tree(settings: Settings, below: str) -> int:
     try:
         start = relative_pin(runtime.pin_root, below) if below else ""
         entries = sorted(runtime.pins(start), key=lambda each: each.path)
-        rows = [(entry, _name(runtime, entry)) for entry in entries]
+        rows = [(entry, entry.name or _name(runtime, entry)) for entry in entries]
     finally:
         runtime.close()
     if settings.as_json:

@@ -34,7 +34,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
-from toolchain.pin import publish, reaper
+from toolchain.pin import marks, publish, reaper
 from toolchain.pin.header import HEADER_SIZE
 from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE, make_directory, translated
@@ -403,8 +403,7 @@ def _settle(root: str, entry: Entry) -> None:
             os.close(descriptor)
     for edge in reaper.edges(root, f"link{entry.link_id}"):
         if edge != f"prog{entry.prog_id}":
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(root, PRIVATE, "refs", f"link{entry.link_id}", edge))
+            marks.take_away(root, edge, os.path.join(root, PRIVATE, "refs", f"link{entry.link_id}", edge))
 
 
 def _listdir(path: str) -> list[str]:

@@ -26,7 +26,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from toolchain.errors import PinError, PinPlace, ToolchainError
-from toolchain.pin import names, reaper
+from toolchain.pin import marks, names, reaper
+from toolchain.pin.header import HEADER_SIZE, BadHeader, decode
 from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE, make_directory, translated
 
@@ -47,9 +48,11 @@ def publish(root: str, pins: Sequence[tuple[str, str]]) -> None:
         try:
             _decide(root, [anchor for anchor, _ in pins], places)
         except OSError as error:
-            _clean(root)
+            _clean(root, is_own=True)
             raise translated(error, "cannot pin", PinPlace(root)) from error
-        _carry_out(root)
+        _carry_out(root, is_own=True)
+        for anchor, _ in pins:
+            marks.clear_new(root, anchor)
 
 
 def settle(root: str, must_wait: bool = True) -> None:
@@ -108,7 +111,7 @@ def _decide(root: str, anchors: Sequence[str], places: Sequence[str]) -> None:
     os.rename(staged, _private(root, "commit"))
 
 
-def _carry_out(root: str) -> None:
+def _carry_out(root: str, is_own: bool = False) -> None:
     """Link what ``commit`` names; on a failure take it back and raise. Afterwards there is no ``commit``."""
     commit = _private(root, "commit")
     plan = _read_plan(commit)
@@ -123,7 +126,7 @@ def _carry_out(root: str) -> None:
         raise translated(error, "cannot pin", PinPlace(plan[len(done)])) from error
     finally:
         os.rename(commit, _private(root, "stage", os.urandom(8).hex()))
-        _clean(root)
+        _clean(root, is_own)
 
 
 def _link_once(source: str, place: str, done: list[str]) -> None:
@@ -152,9 +155,25 @@ def _leaves(path: str) -> bool:
     return not path or os.path.isabs(path) or ".." in path.split("/") or path.split("/")[0] == PRIVATE
 
 
-def _clean(root: str) -> None:
+def _clean(root: str, is_own: bool = False) -> None:
+    """Remove what is staged. ``is_own``: it is this process's, which holds the objects."""
     for name in _listdir(_private(root, "stage")):
+        if not is_own:
+            _let_go(root, _private(root, "stage", name))
         reaper.remove_directory(_private(root, "stage", name))
+
+
+def _let_go(root: str, directory: str) -> None:
+    """Unlink what a killed publisher staged, with a mark on each object, which nothing else may keep alive."""
+    for name in _listdir(directory):
+        path = os.path.join(directory, name)
+        with contextlib.suppress(OSError, BadHeader):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                header = decode(os.pread(descriptor, HEADER_SIZE, 0))
+            finally:
+                os.close(descriptor)
+            marks.take_away(root, header.anchor, path)
 
 
 def _listdir(path: str) -> list[str]:

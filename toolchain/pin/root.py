@@ -4,6 +4,7 @@
     ROOT/.bpf/super           ids handed out so far (ids.py)
     ROOT/.bpf/objs/map7       anchor: a hard link that every live object has (store.py)
     ROOT/.bpf/refs/prog3/     hard links to the objects that prog3 keeps alive (reaper.py)
+    ROOT/.bpf/loose/map7      mark: a reaper must look at map7 (marks.py)
     ROOT/.bpf/hooks/eth0/     who is attached to a device (hooks.py)
     ROOT/.bpf/lock, stage/, commit/    several pins at once (publish.py)
 
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
 
 PRIVATE = ".bpf"
-_PRIVATE_DIRECTORIES = ("", "objs", "refs", "stage")
+_PRIVATE_DIRECTORIES = ("", "objs", "refs", "stage", "loose")
 _HINTS = {
     errno.EROFS: "remount it writable, or choose another tree with --pin-root",
     errno.ENOSPC: "free space there, or choose another tree with --pin-root",

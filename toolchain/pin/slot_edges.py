@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from toolchain.errors import PinPlace, ToolchainError
+from toolchain.pin import marks
 from toolchain.pin.header import MAGIC
 from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE
@@ -47,8 +48,7 @@ class SlotChange(NamedTuple):
 
     def drop(self, target: str) -> None:
         """Let go of ``target``."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._edge(target))
+        marks.take_away(self.root, target, self._edge(target))
 
     def settle(self, named: set[str]) -> None:
         """Let go of all that is not named."""
@@ -99,7 +99,7 @@ def tidy(root: str, keeper: SlotKeeper) -> None:
             if name.endswith(_STAGED):
                 _settle(root, name.removesuffix(_STAGED), keeper)
             elif any(target.startswith("prog") for target in os.listdir(os.path.join(directory, name))):
-                _release(root, name, names, keeper)
+                _release(root, name, keeper)
 
 
 def is_changing(root: str, anchor: str) -> bool:
@@ -116,17 +116,27 @@ def _settle(root: str, anchor: str, keeper: SlotKeeper) -> None:
         os.rmdir(_edges(root, anchor) + _STAGED)
 
 
-def _release(root: str, anchor: str, users: list[str], keeper: SlotKeeper) -> None:
-    """Empty a prog array that has no name but its anchor and programs' edges, and no holder."""
-    uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
-    if os.lstat(_object(root, anchor)).st_nlink != 1 + uses:
+def release(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> None:
+    """Empty a prog array that has no name but its anchor and programs' edges.
+
+    ``descriptor`` is open on it, with the exclusive lock: so it has no holder either.
+    """
+    if not any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
         return
+    users = _listdir(os.path.join(root, PRIVATE, "refs"))
+    uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
+    if os.fstat(descriptor).st_nlink != 1 + uses:
+        return
+    with contextlib.suppress(FileNotFoundError, PermissionError, ToolchainError):  # damage is for the check
+        with _opened(_object(root, anchor), os.O_RDWR) as writable:
+            keeper.clear(writable)
+        SlotChange(root, anchor).settle(set())
+
+
+def _release(root: str, anchor: str, keeper: SlotKeeper) -> None:
     with _opened(_object(root, anchor), os.O_RDWR) as descriptor:
-        if not try_lock(descriptor, fcntl.LOCK_EX) or os.fstat(descriptor).st_nlink != 1 + uses:
-            return
-        if os.pread(descriptor, len(MAGIC), 0) == MAGIC:
-            keeper.clear(descriptor)
-            SlotChange(root, anchor).settle(set())
+        if try_lock(descriptor, fcntl.LOCK_EX) and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
+            release(root, anchor, descriptor, keeper)
 
 
 @contextlib.contextmanager
@@ -144,3 +154,10 @@ def _object(root: str, anchor: str) -> str:
 
 def _edges(root: str, anchor: str) -> str:
     return os.path.join(root, PRIVATE, "refs", anchor)
+
+
+def _listdir(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

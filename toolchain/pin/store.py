@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from toolchain.errors import FilePlace, LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
-from toolchain.pin import hooks, names, publish, reaper
+from toolchain.pin import hooks, marks, names, publish, reaper
 from toolchain.pin.header import (
     BOOT_ID_OFFSET,
     HEADER_SIZE,
@@ -155,9 +155,10 @@ class ObjectStore:
 
     def ids(self, kind: str) -> list[int]:
         """The ids of all live objects of a kind, rising. Removes what is dead."""
-        self.reap()
+        self.reap(is_full=True)
         try:
-            return sorted(number for found, number in self._anchors().values() if found == kind)
+            found = [reaper.kind_and_id(name) for name in reaper.anchors_by_inode(self.root).values()]
+            return sorted(number for each, number in found if each == kind)
         except OSError as error:
             raise translated(error, "cannot look at the pin tree", PinPlace(self.root)) from error
 
@@ -173,10 +174,10 @@ class ObjectStore:
         try:
             self._require_ours(stored, where)
             if replacing:
-                self.get(path).close()
-                publish.replace_link(self.root, anchor, names.place_of_existing(self.root, path))
+                self._take_over(anchor, path)
             else:
                 os.link(self._anchor_path(anchor), names.place_of_new(self.root, path), follow_symlinks=False)
+            marks.clear_new(self.root, anchor)
         except OSError as error:
             raise translated(error, "cannot pin", where) from error
 
@@ -209,15 +210,31 @@ class ObjectStore:
             status = os.lstat(place)
             if stat.S_ISDIR(status.st_mode):
                 raise PinError("a directory", errno.EISDIR, where)
-            anchor = ""
-            if not stat.S_ISLNK(status.st_mode):
-                anchor = self._name_of(place, where)
-            os.unlink(place)
+            if stat.S_ISLNK(status.st_mode):
+                os.unlink(place)
+            else:
+                self._unpin_object(place, where)
         except OSError as error:
             raise translated(error, "cannot unpin", where) from error
-        if anchor:
+
+    def _unpin_object(self, place: str, where: Where) -> None:
+        descriptor = _open_file(place, writable=False)
+        try:
+            header = read_header(descriptor, where)
+            lock_shared(descriptor, where)
+            marks.mark_drop(self.root, header.anchor)
+            os.unlink(place)
+        finally:
+            os.close(descriptor)
+        if header.kind == "link":
             hooks.sweep(self.root)
-            reaper.reap(self.root, self.slots)
+        reaper.reap_some(self.root, [header.anchor], self.slots)
+
+    def _take_over(self, anchor: str, path: str) -> None:
+        """Put an object in the place of what is pinned at ``path``, which is marked before it loses its name."""
+        with self.get(path) as old:
+            marks.mark_drop(self.root, old.header.anchor)
+            publish.replace_link(self.root, anchor, names.place_of_existing(self.root, path))
 
     def walk(self, below: str = "") -> Iterator[PinEntry]:
         """Every pin in ``below`` and under it, in order of path; what is no object of this tree is passed over.
@@ -235,22 +252,40 @@ class ObjectStore:
             raise PinError("no such directory", found, PinPlace(below))
         real = os.path.realpath(self.root) if below else self.root
         try:
-            anchors = self._anchors()
-            for path, status in files_below(top, PRIVATE if top in (self.root, real) else ""):
-                known = anchors.get((status.st_dev, status.st_ino))
-                if known:
-                    yield PinEntry(os.path.relpath(path, real), known[0], known[1])
+            anchors = reaper.anchors_by_inode(self.root)
+            for path, inode in inodes_below(top, PRIVATE if top in (self.root, real) else ""):
+                if inode in anchors:
+                    yield _pin_entry(path, os.path.relpath(path, real), anchors[inode])
         except OSError as error:
             raise translated(error, "cannot look at the pin tree", PinPlace(below or self.root)) from error
 
-    def reap(self) -> int:
-        """Remove every object that nobody holds; finish what a killed process published. Gives the number removed."""
+    def pins_of(self, stored: StoredObject, known: str = "") -> list[str]:
+        """The paths of all pins of an object, in order, relative to the root.
+
+        ``known``: one of them, which makes it unnecessary to look at the whole tree where it is the only one.
+        """
+        anchor = stored.header.anchor
+        missing = os.fstat(stored.fileno()).st_nlink - 1 - reaper.user_count(self.root, anchor)
+        with contextlib.suppress(OSError, PinError):
+            place = names.place_of_existing(self.root, known) if known else ""
+            if place and missing == 1 and os.path.samestat(os.lstat(place), os.fstat(stored.fileno())):
+                return [os.path.relpath(place, os.path.realpath(self.root))]
+        if missing <= 0:
+            return []
+        return [entry.path for entry in self.walk() if f"{entry.kind}{entry.id}" == anchor]
+
+    def reap(self, is_full: bool = False) -> int:
+        """Remove every object that nobody holds; finish what a killed process published. Gives the number removed.
+
+        In a large tree only those that may have lost their last name since they were looked at, unless ``is_full``: an
+        object whose pin was removed by another program (rm) is not among those.
+        """
         if not check_root(self.root) or not os.path.isdir(os.path.join(self.root, PRIVATE)):
             return 0
         try:
             publish.settle(self.root, must_wait=False)
             hooks.sweep(self.root)
-            return reaper.reap(self.root, self.slots)
+            return reaper.reap(self.root, self.slots, is_full)
         except OSError as error:
             if error.errno == errno.EROFS:
                 return 0
@@ -279,8 +314,8 @@ class ObjectStore:
 
     def _anchor(self, stored: StoredObject, refs: Sequence[StoredObject]) -> None:
         """Link the anchor, then the edges. In this order: edges without an anchor are garbage, whoever finds them."""
-        anchor = self._anchor_path(stored.header.anchor)
-        link_descriptor(stored.fileno(), anchor)
+        marks.mark_new(self.root, stored.header.anchor)
+        link_descriptor(stored.fileno(), self._anchor_path(stored.header.anchor))
         try:
             if refs or stored.header.ref_count:
                 reaper.link_edges(self.root, stored.header.anchor, [each.header.anchor for each in refs])
@@ -291,10 +326,6 @@ class ObjectStore:
     def _anchor_path(self, anchor: str) -> str:
         return os.path.join(self.root, PRIVATE, "objs", anchor)
 
-    def _anchors(self) -> dict[tuple[int, int], tuple[str, int]]:
-        """(dev, ino) -> kind and id of every anchored object."""
-        return {(status.st_dev, status.st_ino): reaper.kind_and_id(name) for name, status in reaper.anchors(self.root)}
-
     def _require_ours(self, stored: StoredObject, where: Where) -> None:
         """Raise PinError(EINVAL) for an object that this tree's anchor of its name does not lead to."""
         try:
@@ -303,15 +334,6 @@ class ObjectStore:
             anchor = None
         if anchor is None or not os.path.samestat(anchor, os.fstat(stored.fileno())):
             raise PinError(f"{stored.header.anchor} is not of this tree: {self.root}", errno.EINVAL, where)
-
-    def _name_of(self, place: str, where: Where) -> str:
-        """The anchor of what a path leads to. Raises PinError if it is no object of this tree."""
-        descriptor = _open_file(place, writable=False)
-        try:
-            header = read_header(descriptor, where)
-        finally:
-            os.close(descriptor)
-        return header.anchor
 
     def _open(self, place: str, where: Where, writable: bool | None, needs_holder: bool = False) -> StoredObject:
         """Open, check and hold an object. ``needs_holder``: an object that only its anchor names is dead (ENOENT)."""
@@ -392,11 +414,43 @@ def read_header(descriptor: int, where: Where) -> ObjectHeader:
         raise PinError(str(error), errno.EACCES if error.is_foreign else errno.EINVAL, where) from error
 
 
-def files_below(top: str, skipped: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Every regular file in a directory and below, in order, links not followed. ``skipped``: a name in ``top``.
+def _pin_entry(path: str, relative: str, anchor: str) -> PinEntry:
+    """A pin and its object's name; without a name where the file cannot be read."""
+    kind, number = reaper.kind_and_id(anchor)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return PinEntry(relative, kind, number)
+    try:
+        return PinEntry(relative, kind, number, decode(os.pread(descriptor, HEADER_SIZE, 0)).name)
+    except BadHeader:
+        return PinEntry(relative, kind, number)
+    finally:
+        os.close(descriptor)
 
-    Without recursion, since others choose the depth; what lies too deep for a path to name is passed over.
-    """
+
+def files_below(top: str, skipped: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Every regular file in a directory and below, in order, links not followed. ``skipped``: a name in ``top``."""
+    for entry in _files_below(top, skipped):
+        with contextlib.suppress(FileNotFoundError):
+            yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def inodes_below(top: str, skipped: str = "") -> Iterator[tuple[str, int]]:
+    """As files_below, with no more than the inode's number; what lies on another file system is passed over."""
+    device = os.stat(top).st_dev
+    devices = {top: device}
+    for entry in _files_below(top, skipped):
+        directory = os.path.dirname(entry.path)
+        if directory not in devices:
+            with contextlib.suppress(FileNotFoundError):
+                devices = {directory: os.stat(directory).st_dev}
+        if devices.get(directory) == device:
+            yield entry.path, entry.inode()
+
+
+def _files_below(top: str, skipped: str) -> Iterator[os.DirEntry[str]]:
+    """Without recursion, since others choose the depth; what lies too deep for a path to name is passed over."""
     waiting = _entries(top, skipped)
     while waiting:
         entry = waiting.pop()
@@ -404,7 +458,7 @@ def files_below(top: str, skipped: str = "") -> Iterator[tuple[str, os.stat_resu
             if entry.is_dir(follow_symlinks=False):
                 waiting += _entries(entry.path)
             elif entry.is_file(follow_symlinks=False):
-                yield entry.path, entry.stat(follow_symlinks=False)
+                yield entry
 
 
 def _entries(directory: str, skipped: str = "") -> list[os.DirEntry[str]]:

@@ -37,7 +37,7 @@ _CHECKERS = {"map": check_map, "prog": check_program}
 def collect(store: ObjectStore) -> list[str]:
     """Remove what nobody holds. Gives the anchors of what went: 'map7'. Raises RuntimeUnavailable."""
     before = {name for name, _ in reaper.anchors(store.root)}
-    store.reap()
+    store.reap(is_full=True)
     gone = before - {name for name, _ in reaper.anchors(store.root)}
     return sorted(gone, key=reaper.kind_and_id)
 

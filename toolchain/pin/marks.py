@@ -1,0 +1,102 @@
+"""Marks: which objects a reaper must look at, so that the end of a command costs the same in a tree of any size.
+
+    .bpf/loose/map7         made before the anchor; goes when map7 is pinned
+    .bpf/loose/map7.drop    made before one of its names is taken away
+
+What has only its anchor left and no holder is dead. An object comes to that by its creation or by losing a name, and
+both are marked first; so the reaper looks at what is marked, and at nothing else. Why no kill can lose a mark:
+
+    a pinner removes the first mark, and only after its own link(2): the object has a name then
+    who takes a name away holds the object's shared lock from before its mark until after its unlink(2)
+    a reaper removes the second mark only while it has the exclusive lock, and sees another name than the anchor
+
+A mark without an object is one that is about to be made, or was killed at that; it goes after a minute. A name that
+another program removes (rm, mv over a pin) leaves no mark: that object is found when all are looked at (reaper.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from toolchain.errors import PinPlace
+from toolchain.pin.locks import lock_shared
+from toolchain.pin.root import PRIVATE, make_directory
+
+_DROP = ".drop"
+_OLD_SECONDS = 60.0
+
+
+def mark_new(root: str, anchor: str) -> None:
+    """Before the anchor is linked. Raises OSError."""
+    _make(root, anchor)
+
+
+def mark_drop(root: str, anchor: str) -> None:
+    """Before a name is taken away, by one who holds the object. Raises OSError."""
+    _make(root, anchor + _DROP)
+
+
+def clear_new(root: str, anchor: str) -> None:
+    """After the object got another name than its anchor. A file system that refuses leaves it to the reaper."""
+    with contextlib.suppress(OSError):
+        os.unlink(_path(root, anchor))
+
+
+def clear(root: str, anchor: str) -> None:
+    """Both marks, by a reaper with the exclusive lock."""
+    for name in (anchor, anchor + _DROP):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+            os.unlink(_path(root, name))
+
+
+def clear_old(root: str, anchor: str) -> None:
+    """The marks of an object that is not there, unless it may be about to be made."""
+    for name in (anchor, anchor + _DROP):
+        with contextlib.suppress(OSError):
+            if abs(time.time() - os.lstat(_path(root, name)).st_mtime) > _OLD_SECONDS:
+                os.unlink(_path(root, name))
+
+
+def marked(root: str) -> list[str]:
+    """The anchors of all marked objects, in order; other names too that somebody put there."""
+    try:
+        return sorted({name.removesuffix(_DROP) for name in os.listdir(_path(root, ""))})
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def take_away(root: str, anchor: str, path: str) -> None:
+    """Unlink ``path``, one of the object's names. Gone already is well. Raises OSError, RuntimeUnavailable."""
+    try:
+        descriptor = os.open(
+            os.path.join(root, PRIVATE, "objs", anchor), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        )
+    except OSError:  # no object of that name: nothing to be marked
+        descriptor = -1
+    try:
+        if descriptor >= 0:
+            lock_shared(descriptor, PinPlace(anchor))
+            mark_drop(root, anchor)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _make(root: str, name: str) -> None:
+    try:
+        os.mknod(_path(root, name), 0o600)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            make_directory(_path(root, ""))
+        with contextlib.suppress(FileExistsError):
+            os.mknod(_path(root, name), 0o600)
+
+
+def _path(root: str, name: str) -> str:
+    return os.path.join(root, PRIVATE, "loose", name)
