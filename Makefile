@@ -60,7 +60,7 @@ bless: build ## rewrite golden files; read the diff
 	BLESS=1 $(BIN)/python -m pytest -q tests/asm tests/verifier/test_explain.py
 
 dist: build ## sdist and wheel, the verifier compiled
-	$(BIN)/pip install --quiet build mypy
+	$(BIN)/pip install --quiet build 'setuptools>=77'
 	TOOLCHAIN_MYPYC=1 $(BIN)/python -m build --no-isolation
 
 clean: ## everything that was built
