@@ -288,6 +288,12 @@ class PinError(_ErrnoError):
     code = "pin"
 
 
+class HandOverError(_ErrnoError):
+    """Objects could not be handed to another process, or taken from one. ``where`` is the socket."""
+
+    code = "hand-over"
+
+
 class RuntimeUnavailable(_ErrnoError):
     """This runtime cannot work here: no permission, a full or read-only file system, no bpffs."""
 

@@ -1,6 +1,6 @@
 """How a command line names a map or a program, and a map's keys and values. bpftool's words are understood.
 
-    PIN | pinned PIN | id N | name X                  what
+    PIN | pinned PIN | id N | name X | fd N           what
     [key] K.. [value] V.. [any|exist|noexist]         and which element
 
 The words key and value may be left out where key and value are one word each.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, cast
@@ -18,13 +19,13 @@ from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
 from toolchain.isa.map_types import UpdateFlag
 from toolchain.loader.runtimes import relative_pin
 from toolchain.spec.maps import MAP_NAME_SIZE
-from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
+from toolchain.spec.runtime import Handle, LinkInfo, MapHandle, MapInfo, ProgHandle, ProgInfo, Runtime
 
 _FLAGS = {"any": UpdateFlag.ANY, "noexist": UpdateFlag.NOEXIST, "exist": UpdateFlag.EXIST}
 
 
 class Reference(NamedTuple):
-    """A map or program as the command line names it: kind is pinned, id or name."""
+    """A map or program as the command line names it: kind is pinned, id, name or fd (a descriptor inherited open)."""
 
     kind: str
     text: str
@@ -33,8 +34,8 @@ class Reference(NamedTuple):
 def take_reference(words: Sequence[str], what: str) -> tuple[Reference, tuple[str, ...]]:
     """The reference at the start of ``words``, and the words after it. Raises UsageError."""
     if not words:
-        raise UsageError(f"no {what} named", hint=f"a {what} is PIN, id N or name X")
-    if words[0] in ("id", "name", "pinned"):
+        raise UsageError(f"no {what} named", hint=f"a {what} is PIN, id N, name X or fd N")
+    if words[0] in ("id", "name", "pinned", "fd") and (words[0] != "fd" or len(words) > 1):
         if len(words) < 2:
             raise UsageError(f"{words[0]} takes a word after it")
         return Reference(words[0], words[1]), tuple(words[2:])
@@ -43,11 +44,10 @@ def take_reference(words: Sequence[str], what: str) -> tuple[Reference, tuple[st
 
 def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[MapHandle, MapInfo]:
     """The map that is meant; closed with ``stack``. Raises ToolchainError where it is none, or several."""
-    if reference.kind == "pinned":
-        handle = open_pin(runtime, reference.text, stack)
-        info = handle.info()  # type: ignore[attr-defined]
+    if reference.kind in ("pinned", "fd"):
+        handle, info = _opened(runtime, reference, stack)
         if not isinstance(info, MapInfo):
-            raise ToolchainError("pinned here is no map but a program", PinPlace(reference.text))
+            raise other_kind(reference, "map", info)
         return cast(MapHandle, handle), info
     if reference.kind == "id":
         found = stack.enter_context(runtime.map_by_id(_number(reference.text)))
@@ -59,11 +59,10 @@ def open_map(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[
 
 def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[ProgHandle, ProgInfo]:
     """The program that is meant; closed with ``stack``."""
-    if reference.kind == "pinned":
-        handle = open_pin(runtime, reference.text, stack)
-        info = handle.info()  # type: ignore[attr-defined]
+    if reference.kind in ("pinned", "fd"):
+        handle, info = _opened(runtime, reference, stack)
         if not isinstance(info, ProgInfo):
-            raise ToolchainError("pinned here is no program but a map", PinPlace(reference.text))
+            raise other_kind(reference, "program", info)
         return cast(ProgHandle, handle), info
     if reference.kind == "id":
         found = stack.enter_context(runtime.prog_by_id(_number(reference.text)))
@@ -71,6 +70,43 @@ def open_program(runtime: Runtime, reference: Reference, stack: ExitStack) -> tu
     named = [each for each in live_programs(runtime) if _is_name(reference.text, each.name)]
     found = stack.enter_context(runtime.prog_by_id(_only("program", reference.text, [each.id for each in named])))
     return found, found.info()
+
+
+def _opened(runtime: Runtime, reference: Reference, stack: ExitStack) -> tuple[Handle, object]:
+    """What is pinned, or open already, and what it says of itself."""
+    if reference.kind == "fd":
+        handle = open_fd(runtime, reference.text, stack)
+    else:
+        handle = open_pin(runtime, reference.text, stack)
+    return handle, handle.info()  # type: ignore[attr-defined]
+
+
+_KINDS: dict[type, tuple[str, str]] = {
+    MapInfo: ("map", "map"),
+    ProgInfo: ("program", "prog"),
+    LinkInfo: ("link", "link"),
+}
+"""What an object says of itself -> what it is, and the command for it."""
+
+
+def other_kind(reference: Reference, wanted: str, info: object) -> ToolchainError:
+    """The error for an object that is not of the kind that a command takes; it says what to type instead."""
+    found, command = _KINDS[type(info)]
+    fd = reference.kind == "fd"
+    what = f"{'open' if fd else 'pinned'} here is no {wanted} but a {found}"
+    words = f"fd {reference.text}" if fd else reference.text
+    return ToolchainError(what, PinPlace(words), f"'bpf-load {command} show {words}' shows it")
+
+
+def open_fd(runtime: Runtime, text: str, stack: ExitStack) -> Handle:
+    """The object behind a descriptor that this process inherited; closed with ``stack``. The descriptor stays."""
+    if not text.isdecimal() or int(text) > 1 << 20:
+        raise UsageError(f"no descriptor: {text} (a number from 0)")
+    try:
+        copy = fcntl.fcntl(int(text), fcntl.F_DUPFD_CLOEXEC, 0)
+    except OSError as error:
+        raise PinError("no open file", error.errno or errno.EBADF, PinPlace(f"fd {text}")) from error
+    return stack.enter_context(runtime.from_fd(copy))
 
 
 def open_pin(runtime: Runtime, path: str, stack: ExitStack) -> Handle:

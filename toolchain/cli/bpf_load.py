@@ -24,6 +24,11 @@ _COMMANDS = {
     "tc": ("toolchain.cli.tc_command:tc", "tc's own words: qdisc clsact, filter bpf, exec bpf graft."),
     "map": ("toolchain.cli.map_command:map_group", "Show and change maps."),
     "prog": ("toolchain.cli.prog_command:prog_group", "Show loaded programs."),
+    "fd-send": ("toolchain.cli.fd_command:fd_send", "Hand live objects to another process, over a Unix socket."),
+    "fd-recv": (
+        "toolchain.cli.fd_command:fd_recv",
+        "Await objects at a Unix socket; pin them, or run a command with them.",
+    ),
     "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins."),
     "doctor": ("toolchain.cli.doctor_command:doctor", "Say which runtime works here, and how to mend what does not."),
 }

@@ -11,8 +11,8 @@ import click
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
-from toolchain.errors import PinError, PinPlace, ToolchainError, UsageError
-from toolchain.spec.runtime import HOOKS, MapInfo, Target
+from toolchain.errors import PinError, UsageError
+from toolchain.spec.runtime import HOOKS, LinkInfo, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,19 +43,20 @@ def detach(settings: Settings, words: tuple[str, ...]) -> Action:
 
 
 def open_link(runtime: Runtime, words: tuple[str, ...], stack: ExitStack) -> LinkHandle:
-    """The link that PIN or ``id N`` names; closed with ``stack``. Raises ToolchainError where it is none."""
-    from toolchain.cli.addressing import open_pin
+    """The link that PIN, ``id N`` or ``fd N`` names; closed with ``stack``. Raises ToolchainError where it is none."""
+    from toolchain.cli.addressing import Reference, open_fd, open_pin, other_kind
 
-    if len(words) == 2 and words[0] == "id":
-        if not words[1].isdecimal() or not 0 < int(words[1]) < 1 << 32:
-            raise UsageError(f"no id: {words[1]} (a number from 1)")
-        return stack.enter_context(runtime.link_by_id(int(words[1])))
-    if len(words) != 1:
-        raise UsageError(f"no link: {' '.join(words)}", hint="a link is PIN or id N")
-    handle = open_pin(runtime, words[0], stack)
-    if getattr(handle, "kind", "") != "link":
-        kind = "map" if isinstance(handle.info(), MapInfo) else "program"  # type: ignore[attr-defined]
-        raise ToolchainError(f"pinned here is no link but a {kind}", PinPlace(words[0]))
+    kind, text = (words[0], words[1]) if len(words) == 2 else ("pinned", words[0])
+    if kind == "id":
+        if not text.isdecimal() or not 0 < int(text) < 1 << 32:
+            raise UsageError(f"no id: {text} (a number from 1)")
+        return stack.enter_context(runtime.link_by_id(int(text)))
+    if kind not in ("pinned", "fd") or len(words) > 2:
+        raise UsageError(f"no link: {' '.join(words)}", hint="a link is PIN, id N or fd N")
+    handle = open_fd(runtime, text, stack) if kind == "fd" else open_pin(runtime, text, stack)
+    info = handle.info()  # type: ignore[attr-defined]
+    if not isinstance(info, LinkInfo):
+        raise other_kind(Reference(kind, text), "link", info)
     return cast("LinkHandle", handle)
 
 
@@ -63,7 +64,7 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
     with ExitStack() as stack:
         runtime = settings.open_runtime()
         stack.callback(runtime.close)
-        if len(words) == 2 and words[0] != "id":
+        if len(words) == 2 and words[0] not in ("id", "fd", "pinned"):
             return _show_hook(settings, runtime, words[0], words[1])
         rows = list(_rows(runtime, words, stack))
     if settings.as_json:

@@ -159,11 +159,11 @@ class KernelRuntime:
             fd = self._get(full)
         except BpfCallError as error:
             raise self._pin_error("cannot get", path, error.errno) from error
-        made = _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
-        if made is None:
-            os.close(fd)
-            raise PinError("neither a map, a program nor a link", errno.EINVAL, PinPlace(path))
-        return made(fd)
+        return _handle_on(fd, PinPlace(path))
+
+    def from_fd(self, fd: int) -> KernelMap | KernelProgram | KernelLink:
+        """The object behind an fd. Owns: the fd, in any case. Raises PinError."""
+        return _handle_on(fd, PinPlace(f"fd {fd}"))
 
     def map_by_id(self, id: int) -> KernelMap:
         """The live map of that id. Raises PinError ENOENT."""
@@ -316,6 +316,18 @@ def _make_token(path: str) -> int:
         raise RuntimeUnavailable("cannot make a token", error.errno, where, hint) from error
     finally:
         os.close(directory)
+
+
+def _handle_on(fd: int, where: PinPlace) -> KernelMap | KernelProgram | KernelLink:
+    """The object behind an fd, which it takes over. Raises PinError EBADF, EINVAL for another kind of file."""
+    try:
+        made = _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
+    except OSError as error:
+        raise PinError("no open file", errno.EBADF, where) from error
+    if made is None:
+        os.close(fd)
+        raise PinError("neither a map, a program nor a link of the kernel", errno.EINVAL, where)
+    return made(fd)
 
 
 def _kernel_map(handle: MapHandle) -> KernelMap:

@@ -276,6 +276,12 @@ class Runtime(Protocol):
     def get(self, path: str) -> Handle:
         """A handle on what is pinned at ``path``."""
 
+    def from_fd(self, fd: int) -> Handle:
+        """A handle on the object behind an fd that came from elsewhere. Owns: the fd, in any case.
+
+        Raises: PinError EINVAL, EBADF where it is no object of this runtime.
+        """
+
     def map_by_id(self, id: int) -> MapHandle:
         """A handle on a live map."""
 

@@ -11,6 +11,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 
 from toolchain.errors import LoadError, PinPlace
+from toolchain.pin.adopt import adopt
 from toolchain.pin.root import resolve_pin_root
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
@@ -78,6 +79,10 @@ class UserRuntime:
     def get(self, path: str) -> Map | UserProgram | Link:
         """The map, program or link pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
         return self._opened(self.store.get(path), PinPlace(path))
+
+    def from_fd(self, fd: int) -> Map | UserProgram | Link:
+        """The object of this tree behind an fd, with rights no greater. Owns: the fd, in any case. Raises PinError."""
+        return self._opened(adopt(self.store, fd), PinPlace(f"fd {fd}"))
 
     def map_by_id(self, id: int) -> Map:
         """The live map of that id. Raises PinError ENOENT."""
