@@ -175,6 +175,19 @@ def test_a_rejection_leaves_nothing(bpf_load, written, command):
     assert not list(KernelRuntime(root).pins())
 
 
+@pytest.mark.parametrize("runtime", ["user", "kernel"])
+def test_every_rejected_program_is_reported(bpf_load, tmp_path, runtime):
+    source = tmp_path / "three.s"
+    bodies = {"first": "r0 = *(u64 *)(r10 - 8)\n r0 = *(u8 *)(r0 + 0)", "good": "r0 = 0", "second": "r0 = r7"}
+    parts = [f".globl {name}\n.type {name}, @function\n{name}: {body}\n exit\n" for name, body in bodies.items()]
+    source.write_text('.license "GPL"\n.section tc, "ax", @progbits\n' + "".join(parts))
+    subprocess.run([ROOT / "bin/bpf-as", "-o", tmp_path / "three.o", source], check=True)
+    outcome = bpf_load("-r", runtime, "--json", "load", tmp_path / "three.o")
+    assert outcome.status == 3
+    assert [each["where"]["program"] for each in outcome.json["faults"]] == ["first", "second"]
+    assert outcome.json["faults"][1]["error"] == "R7 !read_ok"
+
+
 def private_root() -> str:
     directory = private_bpffs.mounted()
     if not directory:

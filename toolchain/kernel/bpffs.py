@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
@@ -21,6 +22,8 @@ from toolchain.kernel._sys import lib
 DEFAULT_MOUNT = "/sys/fs/bpf"
 MOUNT_VARIABLE = "TC_BPF_MNT"
 _MAX_DEPTH = 64
+_JOURNAL = re.compile(r"publishing-\d+")
+"""Directories of unfinished pins (publish.py): they are no pins yet."""
 
 
 def mounts() -> list[str]:
@@ -90,7 +93,7 @@ def walk(root: str, below: str = "") -> Iterator[str]:
         return
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
-        if "." in entry.name or depth > _MAX_DEPTH:
+        if "." in entry.name or depth > _MAX_DEPTH or (not below and _JOURNAL.fullmatch(entry.name)):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from walk(root, path)

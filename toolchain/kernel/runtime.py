@@ -5,9 +5,9 @@
     pins                    files of a bpffs; ``pin_root`` lies in one
     verdict                 the kernel's own, in our form (programs.py)
 
-A place without a bpffs is no obstacle to what needs no pins (verify, run). Publishing pins everything, or takes back
-what it pinned: bpffs refuses a path that is taken, so a pin never replaces another one. Between two pins others may see
-the first: bpf(2) has no call that pins several. Maps go first, so a program that is there has its maps there.
+A place without a bpffs is no obstacle to what needs no pins (verify, run). Publishing pins everything or nothing, also
+if it is killed (publish.py); bpffs refuses a path that is taken, so a pin never replaces another one. Between two pins
+others may see the first. Maps go first, so a program that is there has its maps there.
 
 A token is passed on where $LIBBPF_BPF_TOKEN_PATH names a bpffs that delegates: libbpf's variable.
 """
@@ -21,11 +21,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
 from toolchain.isa.map_types import MapType
-from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs
+from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs, publish
 from toolchain.kernel.attach_target import attach_btf_id
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
 from toolchain.kernel.privileges import closed_to_us, refuse
+from toolchain.kernel.publish import PublishError
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, Process, ProgHandle, Target
@@ -129,18 +130,18 @@ class KernelRuntime:
                 os.unlink(self._full(staged))
             raise self._pin_error("cannot replace the pin", path, error.errno or errno.EIO, writing=True) from error
 
-    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
-        """Pin several objects, all or none. Raises PinError as bpffs."""
-        done: list[str] = []
+    def publish(self, pins: Sequence[tuple[Handle, str]], swaps: Sequence[tuple[Handle, str]] = ()) -> None:
+        """Pin several objects, all or none, even if killed meanwhile (publish.py); ``swaps`` take over pins.
+
+        Raises: PinError as bpffs.
+        """
+        for _, path in (*pins, *swaps):
+            self._full(path)
+        wanted = [[(handle.fileno(), path) for handle, path in each] for each in (pins, swaps)]
         try:
-            for handle, path in pins:
-                self._pin(handle, path)
-                done.append(path)
-        except BaseException:
-            for path in reversed(done):
-                with contextlib.suppress(ToolchainError):
-                    self.unpin(path)
-            raise
+            publish.publish(self.pin_root, *wanted)
+        except PublishError as error:
+            raise self._pin_error("cannot pin", error.path, error.errno, writing=True) from error
 
     def unpin(self, path: str) -> None:
         """Remove a pin. Raises PinError as bpffs."""
@@ -194,8 +195,10 @@ class KernelRuntime:
 
         Raises: RuntimeUnavailable where the directory is closed to this process.
         """
-        start = self._full(below) if below else self.pin_root
-        closed = closed_to_us(os.path.join(start, "any"), writing=False) if bpffs.mount_point_of(start) else None
+        if not below and not bpffs.mount_point_of(self.pin_root):
+            return
+        start = self._full(below)
+        closed = closed_to_us(os.path.join(start, "any"), writing=False)
         if closed is not None:
             raise RuntimeUnavailable(f"cannot list pins: {closed[0]}", errno.EACCES, PinPlace(start), closed[1])
         for path in bpffs.walk(self.pin_root, below):
@@ -226,10 +229,14 @@ class KernelRuntime:
         return programs.request_of(program, own, self._types, self._token_fd(), attach_btf_id(program))
 
     def _full(self, path: str) -> str:
-        """The path in the bpffs. Raises RuntimeUnavailable where that is none, PinError for a zero byte."""
+        """The path in the bpffs, in which the first use finishes what killed processes of this user left.
+
+        Raises: RuntimeUnavailable where that is none, PinError for a zero byte.
+        """
         if not self._has_bpffs:
             bpffs.require_bpffs(self.pin_root)
             self._has_bpffs = True
+            publish.recover(self.pin_root)
         if "\0" in path:
             raise PinError("path with a zero byte", errno.EINVAL, PinPlace(path))
         return os.path.join(self.pin_root, path)

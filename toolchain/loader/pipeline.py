@@ -153,7 +153,7 @@ def _attempt(
         bound = bind(linked, paths, view_of(found), options.on_mismatch, this_machine())
         ready = verify_all(bound) if runtime.takes_verified else bound
         maps = _make_maps(runtime, obj, bound, found, stack, options.is_published)
-        programs = [_load_program(runtime, each, maps, pins, stack) for each in ready]
+        programs = _load_programs(runtime, ready, maps, pins, stack)
         fill_prog_arrays(runtime, [each for each in maps.values() if not each.is_reused], programs, [])
         if options.is_published:
             publish(
@@ -210,11 +210,16 @@ def verify_all(bound: Sequence[BoundProgram]) -> list[VerifiedProgram]:
             verified.append(verify(each))
         except (Rejected, Unsupported) as error:
             faults.append(error)
+    _raise_gravest(faults)
+    return verified
+
+
+def _raise_gravest(faults: list[ToolchainError]) -> None:
+    """Raise the gravest of the refusals, with all of them as its faults; nothing where there is none."""
     if faults:
         faults.sort(key=lambda error: not isinstance(error, Rejected))
         faults[0].faults = tuple(faults) if len(faults) > 1 else ()
         raise faults[0]
-    return verified
 
 
 def bind_unpinned(program: LinkedProgram) -> BoundProgram:
@@ -309,16 +314,25 @@ def _has_types(spec: MapSpec) -> bool:
     return bool(spec.key_type_id or spec.value_type_id) or (spec.inner is not None and _has_types(spec.inner))
 
 
-def _load_program(
+def _load_programs(
     runtime: Runtime,
-    program: VerifiedProgram | BoundProgram,
+    programs: Sequence[VerifiedProgram | BoundProgram],
     maps: Mapping[str, LoadedMap],
     pins: Mapping[str, str],
     stack: ExitStack,
-) -> LoadedProgram:
-    linked = program.program
-    handle = runtime.prog_load(program, [maps[spec.name].handle for spec in linked.maps])
-    return LoadedProgram(stack.enter_context(handle), linked, pins.get(linked.name, ""))
+) -> list[LoadedProgram]:
+    """Every program in the runtime. Raises the gravest refusal, with those of all programs as its faults."""
+    loaded: list[LoadedProgram] = []
+    faults: list[ToolchainError] = []
+    for each in programs:
+        linked = each.program
+        try:
+            handle = stack.enter_context(runtime.prog_load(each, [maps[spec.name].handle for spec in linked.maps]))
+            loaded.append(LoadedProgram(handle, linked, pins.get(linked.name, "")))
+        except (Rejected, Unsupported, LoadError) as error:
+            faults.append(error)
+    _raise_gravest(faults)
+    return loaded
 
 
 def _map_pin(loaded: LoadedMap, found: Mapping[str, Handle]) -> MapPin:
