@@ -2,7 +2,15 @@
 
 import pytest
 
-from toolchain.cli.tc_words import ETHERTYPES, FilterRequest, GraftRequest, QdiscRequest, Source, parse
+from toolchain.cli.tc_words import (
+    ETHERTYPES,
+    FilterRequest,
+    GraftRequest,
+    ImportRequest,
+    QdiscRequest,
+    Source,
+    parse,
+)
 from toolchain.errors import Unsupported, UsageError
 
 ADD = FilterRequest("add", "eth0", "ingress", protocol=3, kind="bpf", source=Source("a.o"))
@@ -34,6 +42,11 @@ GOOD = {
     "filter del dev eth0 ingress pref 5 handle 7 bpf": FilterRequest(
         "delete", "eth0", "ingress", pref=5, handle=7, kind="bpf"
     ),
+    "filter add dev eth0 ingress bpf da obj a.o sec s export /x": ADD._replace(
+        is_direct=True, source=Source("a.o", "s", export="/x")
+    ),
+    "exec bpf import /x run ls -l --json": ImportRequest("/x", ("ls", "-l", "--json")),
+    "exec bpf imp /x": ImportRequest("/x", ("/bin/sh",)),
     "exec bpf graft m:globals/x key 3 obj a.o sec s": GraftRequest("m:globals/x", 3, Source("a.o", "s")),
     "exec bpf graft /x obj a.o sec 7/2 type cls": GraftRequest("/x", 2, Source("a.o", "7/2", prog_type="cls")),
 }
@@ -79,7 +92,7 @@ FOREIGN = {
     "filter add dev eth0 ingress flower": "tc filter flower",
     "filter add dev eth0 ingress bpf obj a.o action drop": "tc filter bpf action",
     "filter add dev eth0 ingress bpf bytecode 1,6": "tc filter bpf bytecode",
-    "exec bpf import /x run sh": "tc exec bpf import",
+    "exec bpf debug": "tc exec bpf debug",
 }
 
 

@@ -10,7 +10,7 @@ import errno
 import os
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,16 +20,20 @@ from toolchain.cli.tc_words import (
     PROTOCOL_NAMES,
     FilterRequest,
     GraftRequest,
+    ImportRequest,
     QdiscRequest,
+    Request,
     Source,
     parse,
 )
 from toolchain.errors import PinConflict, PinError, PinPlace, ToolchainError
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
-from toolchain.spec.maps import MAP_NAME_SIZE
+from toolchain.spec.maps import MAP_NAME_SIZE, MapStyle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolchain.kernel.netlink import Filter, Place
     from toolchain.kernel.runtime import KernelRuntime
     from toolchain.loader.attach import Made
@@ -42,28 +46,39 @@ _EPILOG = """
 \b
 qdisc add|replace|del dev DEV clsact
 filter add|replace dev DEV ingress|egress [pref N] [handle H] [protocol P]
-       bpf [da] obj FILE [sec S] [verbose]  |  bpf [da] object-pinned PATH
+       bpf [da] obj FILE [sec S] [verbose] [export SOCKET]  |  bpf [da] object-pinned PATH
 filter show|del dev DEV ingress|egress [pref N [handle H bpf]]
 exec bpf graft MAP key N obj FILE sec S
+exec bpf import SOCKET [run CMD ...]
 """
 
 
-@click.command(cls=Command, epilog=_EPILOG)
+class _TcCommand(Command):
+    """Words after ``exec bpf import SOCKET run`` are another command's, its options too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = next((at for at, word in enumerate(args) if word == "run" and "exec" in args[:at]), len(args))
+        return super().parse_args(ctx, [*args[:at], "--", *args[at:]] if at < len(args) else args)
+
+
+@click.command(cls=_TcCommand, epilog=_EPILOG)
 @click.argument("words", metavar="WORDS...", nargs=-1, required=True)
 def tc(settings: Settings, words: tuple[str, ...]) -> Action:
-    """Do what tc does with these words: the clsact qdisc, its bpf filters, and slots of pinned prog arrays.
+    """Do what tc does with these words: the clsact qdisc, its bpf filters, slots of prog arrays, maps handed over.
 
     Maps are pinned and found below tc/ of the bpffs that tc uses ($TC_BPF_MNT, /sys/fs/bpf, the first one mounted).
     """
     return partial(_tc, settings, parse(words))
 
 
-def _tc(settings: Settings, request: QdiscRequest | FilterRequest | GraftRequest) -> int:
+def _tc(settings: Settings, request: Request) -> int:
     with ExitStack() as stack:
         if isinstance(request, QdiscRequest):
             document = _qdisc(request)
         elif isinstance(request, GraftRequest):
             document = _graft(_runtime(settings, stack), request, stack)
+        elif isinstance(request, ImportRequest):
+            _import(_runtime(settings, stack), request)
         elif request.verb == "show":
             return _show(settings, request, stack)
         elif request.verb == "delete":
@@ -114,8 +129,10 @@ def _set_filter(runtime: KernelRuntime, request: FilterRequest, stack: ExitStack
     control = stack.enter_context(open_netlink())
     place = _place(request)
     made: list[Filter] = []
+    export = _export(runtime, request.source, stack)
 
     def do(program: ProgHandle, undo: Undo) -> None:
+        export(program)
         name = _annotation(request.source, sections[0] if sections else "")
         options = {"is_direct": request.is_direct, "classid": request.classid, "flags": request.flags}
         is_replacing = request.verb == "replace"
@@ -126,6 +143,46 @@ def _set_filter(runtime: KernelRuntime, request: FilterRequest, stack: ExitStack
     sections: list[str] = []
     maps = _with_source(runtime, request.source, do, stack, sections)
     return {"dev": request.device, "filter": _document(made[0], _program(runtime, made[0])), "maps": maps}
+
+
+EXPORT_VARIABLE = "TC_BPF_UDS"
+"""Where maps go if no word says so. Source: iproute2 include/bpf_util.h, BPF_ENV_UDS."""
+
+
+def _export(runtime: KernelRuntime, source: Source, stack: ExitStack) -> Callable[[ProgHandle], None]:
+    """A function that hands a program's maps to who awaits them, as tc does, before the filter is made.
+
+    They are numbered as in the object: by classic ids where all maps have different ones, else from 0.
+    Raises: HandOverError, where nobody awaits them.
+    """
+    path = source.export or os.environ.get(EXPORT_VARIABLE, "")
+    if not path:
+        return lambda program: None
+    from toolchain.loader.hand_over import Offer, Sender
+    from toolchain.loader.objects import read_object
+
+    sender = stack.enter_context(Sender(path))
+    maps = read_object(source.object_path).maps if source.object_path else ()
+    ids = [each.classic_id for each in maps]
+    is_classic = len(set(ids)) == len(ids) and all(each.style is MapStyle.CLASSIC for each in maps)
+    numbers = {each.name[:MAP_NAME_SIZE]: each.classic_id for each in maps if is_classic}
+
+    def send(program: ProgHandle) -> None:
+        handles = [stack.enter_context(runtime.map_by_id(each)) for each in program.info().map_ids]
+        names = [handle.info().spec.name[:MAP_NAME_SIZE] for handle in handles]
+        offers = [Offer(handle, numbers.get(names[at], at)) for at, handle in enumerate(handles)]
+        sender.send(offers, source.object_path)
+
+    return send
+
+
+def _import(runtime: KernelRuntime, request: ImportRequest) -> NoReturn:
+    from toolchain.cli.fd_command import run
+    from toolchain.loader.hand_over import Receiver
+
+    with Receiver(request.path) as receiver:
+        _, received = receiver.receive(runtime)
+    run(request.command, received)
 
 
 def _annotation(source: Source, section: str) -> str:

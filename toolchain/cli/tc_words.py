@@ -5,7 +5,9 @@
             [pref N] [handle H] [protocol P] [chain 0]
             bpf  [direct-action] object-file F [section S] [program P] [classid X:Y] [skip_hw|skip_sw] [verbose]
             bpf  [direct-action] object-pinned PATH ...
+            ... object-file F ... export SOCKET
     exec    bpf graft MAP  key N  [type T] object-file F [section S] | object-pinned PATH
+    exec    bpf import SOCKET [run CMD ...]
 
 Words may be cut short where tc takes that: the first row of a table that begins with the word is meant. Numbers are
 C's (0x.., 0..), class ids hexadecimal. A word that tc knows and this does not is Unsupported, with its name.
@@ -28,12 +30,15 @@ ETHERTYPES = {
 """Source: iproute2 lib/ll_proto.c."""
 PROTOCOL_NAMES = {number: name for name, number in reversed(ETHERTYPES.items())}
 
+DEFAULT_COMMAND = "/bin/sh"
+"""What runs with imported maps where nothing is said. Source: iproute2 tc/e_bpf.c."""
+
 _PARENTS = {"ffff:fff2": "ingress", "ffff:fff3": "egress"}
 _OTHER_PLACES = ("root", "parent", "block", "classid", "estimator", "chain", "dev")
 
 
 class Source(NamedTuple):
-    """Where a program comes from: an object and which of its programs, or a pin."""
+    """Where a program comes from: an object and which of its programs, or a pin. ``export``: where its maps go."""
 
     object_path: str = ""
     section: str = ""
@@ -41,6 +46,7 @@ class Source(NamedTuple):
     pin: str = ""
     prog_type: str = ""
     is_verbose: bool = False
+    export: str = ""
 
 
 class QdiscRequest(NamedTuple):
@@ -74,6 +80,13 @@ class GraftRequest(NamedTuple):
     source: Source
 
 
+class ImportRequest(NamedTuple):
+    """Await maps at a socket and run a command with them."""
+
+    path: str
+    command: tuple[str, ...]
+
+
 class Words:
     """The words that are left."""
 
@@ -88,6 +101,11 @@ class Words:
         if not self._words:
             raise UsageError(f"{what} is missing")
         return self._words.pop(0)
+
+    def take_all(self) -> tuple[str, ...]:
+        """All words that are left."""
+        words, self._words = tuple(self._words), []
+        return words
 
 
 def _match(word: str, table: Sequence[str]) -> str:
@@ -108,7 +126,10 @@ def _number(text: str, what: str, limit: int) -> int:
     return value
 
 
-def parse(words: Sequence[str]) -> QdiscRequest | FilterRequest | GraftRequest:
+Request = QdiscRequest | FilterRequest | GraftRequest | ImportRequest
+
+
+def parse(words: Sequence[str]) -> Request:
     """The request that the words make. Raises UsageError, Unsupported."""
     rest = Words(words)
     word = rest.take("what to do (qdisc, filter or exec)")
@@ -214,10 +235,10 @@ def _protocol(text: str) -> int:
     raise UsageError(f"unknown protocol: {text} (all, ip, ipv6, arp, .. or a number)")
 
 
-_BPF_WORDS = ("object-file", "object-pinned", "section", "program", "verbose", "direct-action")
+_BPF_WORDS = ("object-file", "object-pinned", "section", "program", "verbose", "direct-action", "export")
 _BPF_ALIASES = {"obj": "object-file", "pinned": "object-pinned", "pin": "object-pinned", "sec": "section",
                 "prog": "program", "verb": "verbose", "da": "direct-action", "object": "object-file"}  # fmt: skip
-_BPF_FOREIGN = ("bytecode", "bytecode-file", "bc", "bcf", "police", "action", "export", "exp", "skip_sw_hw")
+_BPF_FOREIGN = ("bytecode", "bytecode-file", "bc", "bcf", "police", "action", "skip_sw_hw")
 
 
 def _bpf_word(word: str) -> str:
@@ -235,7 +256,9 @@ def _bpf_options(request: FilterRequest, rest: Words) -> FilterRequest:
         elif word in ("skip_hw", "skip_sw"):
             request = request._replace(flags=(*request.flags, word))
         else:
-            source = _source_word(source, word, rest, "direct-action, object-file, object-pinned, section, verbose")
+            source = _source_word(
+                source, word, rest, "direct-action, object-file, object-pinned, section, verbose, export"
+            )
     return request._replace(source=source)
 
 
@@ -251,6 +274,8 @@ def _source_word(source: Source, word: str, rest: Words, allowed: str) -> Source
             return source._replace(program=rest.take("the name after program"))
         case "verbose":
             return source._replace(is_verbose=True)
+        case "export" if "export" in allowed:
+            return source._replace(export=rest.take("the socket after export"))
     if word in _BPF_FOREIGN:
         raise Unsupported(f"tc filter bpf {word}", None, "use tc itself")
     raise UsageError(f"unknown word: {word} ({allowed})")
@@ -283,13 +308,35 @@ def _checked(request: FilterRequest) -> FilterRequest:
     return request
 
 
-def _exec(rest: Words) -> GraftRequest:
-    for allowed in ("bpf", "graft"):
-        word = rest.take(f"the word {allowed}")
-        if word in ("import", "debug", "dbg") and allowed == "graft":
-            raise Unsupported(f"tc exec bpf {word}", None, "use tc itself")
-        if word != allowed:
-            raise UsageError(f"unknown word: {word} ({allowed})")
+def _exec(rest: Words) -> GraftRequest | ImportRequest:
+    word = rest.take("the word bpf")
+    if word != "bpf":
+        raise UsageError(f"unknown word: {word} (bpf)")
+    word = rest.take("the word graft or import")
+    match _match(word, ("run", "import", "debug", "dbg", "graft")):
+        case "import":
+            return _import(rest)
+        case "graft":
+            return _graft(rest)
+        case "debug" | "dbg":
+            raise Unsupported("tc exec bpf debug", None, "use tc itself, or 'bpf-load run'")
+    raise UsageError(f"unknown word: {word} (graft, import)")
+
+
+def _import(rest: Words) -> ImportRequest:
+    path = rest.take("the socket after import")
+    if not rest:
+        return ImportRequest(path, (DEFAULT_COMMAND,))
+    word = rest.take("the word run")
+    if _match(word, ("run",)) != "run":
+        raise UsageError(f"unknown word: {word} (run)")
+    command = rest.take_all()
+    if not command:
+        raise UsageError("the command after run is missing")
+    return ImportRequest(path, command)
+
+
+def _graft(rest: Words) -> GraftRequest:
     path = rest.take("the path of the prog array")
     slot = -1
     source = Source()

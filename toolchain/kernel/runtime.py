@@ -333,7 +333,8 @@ def _handle_on(fd: int, where: PinPlace) -> KernelMap | KernelProgram | KernelLi
         raise PinError("no open file", errno.EBADF, where) from error
     if made is None:
         os.close(fd)
-        raise PinError("neither a map, a program nor a link of the kernel", errno.EINVAL, where)
+        hint = "an object of the user runtime takes -r user"
+        raise PinError("neither a map, a program nor a link of the kernel", errno.EINVAL, where, hint)
     return made(fd)
 
 
