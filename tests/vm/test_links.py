@@ -1,4 +1,4 @@
-"""Links and hooks of the user runtime: the rows that the kernel answers too, who keeps whom alive, damaged files."""
+"""Links and hooks of the user runtime: who keeps whom alive, odd names, damaged files. What they answer: tests/rows."""
 
 import os
 import socket
@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.vm.link_rows import ROWS, World, differences
+from tests.rows.user_world import UserWorld
+from tests.rows.world import World
 from toolchain.errors import LoadError, PinError, ToolchainError
 from toolchain.pin.check import check
 from toolchain.pin.stored import DATA_OFFSET
@@ -29,16 +30,8 @@ time.sleep(60)
 
 @pytest.fixture
 def world(pin_root: str) -> Iterator[World]:
-    runtime = UserRuntime(pin_root)
-
-    def query(device: str, hook: str) -> tuple[int, tuple[int, ...]]:
-        found = runtime.query(Target(device, hook))
-        return found.revision, found.prog_ids
-
-    def attach(program, device: str, hook: str, order: Order):
-        return runtime.attach(program, Target(device, hook), order)
-
-    made = World(runtime, "eth0", attach, query)
+    made = UserWorld(pin_root)
+    runtime = made.runtime
     yield made
     made.close()
     runtime.close()
@@ -50,11 +43,6 @@ def world(pin_root: str) -> Iterator[World]:
 
 def findings(runtime: UserRuntime) -> list[str]:
     return [str(each) for each in check(runtime.store, {"link": check_link})]
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_row(world: World, name: str) -> None:
-    assert differences(world, ROWS[name]) == []
 
 
 def test_a_link_keeps_its_program_alive_and_only_that(world: World) -> None:

@@ -54,8 +54,11 @@ def place_of_new(root: str, path: str) -> str:
     return os.path.join(parent, name)
 
 
-def place_of_existing(root: str, path: str) -> str:
-    """Where an existing pin is, links resolved but for a last one that is the pin itself. Raises PinError."""
+def place_of_existing(root: str, path: str, outside: int = errno.EPERM) -> str:
+    """Where an existing pin is, links resolved but for a last one that is the pin itself. Raises PinError.
+
+    ``outside``: the errno for what is there, and not in the tree.
+    """
     full = absolute(root, path)
     parent, name = os.path.split(full.rstrip("/"))
     try:
@@ -66,16 +69,16 @@ def place_of_existing(root: str, path: str) -> str:
     if full.endswith("/") and os.path.lexists(place) and not os.path.isdir(place):
         raise PinError("not a directory", errno.ENOTDIR, PinPlace(path))
     if place != root:
-        _require_inside(root, parent, path)
+        _require_inside(root, parent, path, outside if os.path.lexists(place) else errno.ENOENT)
     return place
 
 
-def _require_inside(root: str, parent: str, path: str) -> None:
+def _require_inside(root: str, parent: str, path: str, number: int = errno.EPERM) -> None:
     real = os.path.realpath(root)
     if parent.startswith(os.path.join(real, PRIVATE)):
         raise PinError("path leads into the tree's private directory", errno.EPERM, PinPlace(path))
     if parent != real and not parent.startswith(real.rstrip("/") + "/"):
-        raise PinError(f"path leaves the pin tree: {parent} ({real})", errno.EPERM, PinPlace(path))
+        raise PinError(f"path leaves the pin tree: {parent} ({real})", number, PinPlace(path))
 
 
 def _require_no_dots(root: str, path: str) -> None:

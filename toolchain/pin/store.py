@@ -134,7 +134,7 @@ class ObjectStore:
         check_root(self.root)
         self._settle()
         where = PinPlace(path)
-        place = names.place_of_existing(self.root, path)
+        place = names.place_of_existing(self.root, path, errno.EACCES)
         try:
             if not stat.S_ISREG(os.stat(place).st_mode):
                 raise PinError("not an object", errno.EACCES, where)

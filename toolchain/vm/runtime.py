@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping, Sequence
 
-from toolchain.errors import LoadError, PinPlace
+from toolchain.errors import LoadError, PinError, PinPlace
 from toolchain.pin.adopt import adopt
 from toolchain.pin.root import resolve_pin_root
 from toolchain.pin.store import ObjectStore
@@ -20,8 +20,12 @@ from toolchain.spec.runtime import Handle, HookInfo, MapHandle, Order, PinEntry,
 from toolchain.spec.stages import BoundProgram, VerifiedProgram
 from toolchain.vm import holders
 from toolchain.vm.links import Link, query
-from toolchain.vm.maps import Map, create_map, open_map, repair_map, slot_keeper
+from toolchain.vm.maps import READ, WRITE, Map, create_map, open_map, repair_map, slot_keeper
 from toolchain.vm.program import UserProgram
+
+_RDONLY, _WRONLY = 1 << 3, 1 << 4
+_ACCESS = {0: READ | WRITE, _RDONLY: READ, _WRONLY: WRITE}
+"""File flags of BPF_OBJ_GET -> what a map's handle may do."""
 
 
 class UserRuntime:
@@ -76,9 +80,20 @@ class UserRuntime:
         """Remove a pin. Raises PinError as bpffs."""
         self.store.unpin(path)
 
-    def get(self, path: str) -> Map | UserProgram | Link:
-        """The map, program or link pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object."""
-        return self._opened(self.store.get(path), PinPlace(path))
+    def get(self, path: str, flags: int = 0) -> Map | UserProgram | Link:
+        """The map, program or link pinned at ``path``. Raises PinError as bpffs, and EINVAL for a damaged object.
+
+        ``flags``: BPF_F_RDONLY or BPF_F_WRONLY, a handle that may only read or only write elements; links have neither.
+        """
+        if flags not in _ACCESS:
+            raise PinError(f"flags of a get: {flags:#x} (0x8: read only, or 0x10: write only)", errno.EINVAL)
+        stored = self.store.get(path, writable=False if flags == _RDONLY else None)
+        if stored.kind == "map":
+            return open_map(stored, _ACCESS[flags])
+        if stored.kind == "link" and flags:
+            stored.close()
+            raise PinError("links are for reading and writing", errno.EINVAL, PinPlace(path))
+        return self._opened(stored, PinPlace(path))
 
     def from_fd(self, fd: int) -> Map | UserProgram | Link:
         """The object of this tree behind an fd, with rights no greater. Owns: the fd, in any case. Raises PinError."""
