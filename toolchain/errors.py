@@ -11,7 +11,7 @@ The exit status of a command is the class attribute ``exit_status`` of what ende
     1  input refused or operation failed      ToolchainError and most below it
     2  usage                                  UsageError
     3  verifier rejected                      Rejected
-    4  map or pin incompatible                PinConflict
+    4  map or pin incompatible                PinConflict, MigrationRefused
     5  runtime unavailable, or a feature      RuntimeUnavailable, Unsupported
        that it does not support, named
     6  expectation not met                    ExpectationError
@@ -222,6 +222,12 @@ class PinConflict(ToolchainError):
     ) -> None:
         super().__init__(message, where, hint)
         self.differences = differences
+
+
+class MigrationRefused(PinConflict):
+    """A map that cannot become the one that is wanted without a loss. ``faults`` names fields, or entries."""
+
+    code = "migration"
 
 
 class Rejected(ToolchainError):

@@ -177,16 +177,18 @@ def test_keep_and_replace(runtime):
     assert old not in list(runtime.map_ids())
 
 
-def test_a_replaced_pin_comes_back_if_the_load_fails_after_it(runtime, monkeypatch):
+def test_a_replaced_pin_comes_back_if_the_load_fails_after_it(runtime):
     load(runtime, an_object()).close()
     before = tree(runtime)
+    during = []
 
-    def fail(self, pins):
+    def fail(program, undo):
+        during.append(tree(runtime))
         raise PinError("cannot pin", 5)
 
-    monkeypatch.setattr(UserRuntime, "publish", fail)
     with pytest.raises(PinError, match="EIO"):
-        load(runtime, an_object(max_entries=99), LoadOptions(on_mismatch=OnMismatch.REPLACE, pin="p"))
+        load(runtime, an_object(max_entries=99), LoadOptions(on_mismatch=OnMismatch.REPLACE, pin="p"), fail)
+    assert during != [before]
     assert tree(runtime) == before
 
 

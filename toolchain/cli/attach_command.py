@@ -22,6 +22,7 @@ from toolchain.cli.common import (
     selection_options,
 )
 from toolchain.cli.link_command import link_document, link_text, open_link
+from toolchain.cli.migration_report import migrated_document, migrated_lines, warn_of
 from toolchain.errors import PinPlace, ToolchainError, Unsupported, UsageError
 from toolchain.spec.runtime import HOOKS, MapInfo, Order, Target
 
@@ -176,8 +177,11 @@ def _show(
 ) -> None:
     maps = [
         {"name": each.spec.name, "id": each.handle.id, "pin": each.pin or None, "reused": each.is_reused}
+        | ({"migrated": migrated_document(each.migrated)} if each.migrated else {})
         for each in (loaded.maps if loaded else ())
     ]
+    if loaded is not None:
+        warn_of(loaded)
     link = link_document(made.link, {"pinned": [pin] if pin else []}) if made.link is not None else None
     if settings.as_json:
         classic = _filter_document(made) if link is None else None
@@ -196,6 +200,9 @@ def _show(
         origin = "reused" if row["reused"] else "created"
         place = f", pinned at {row['pin']}" if row["pin"] else ""
         render.write(render.printable(f"map {row['name']}: id {row['id']}, {origin}{place}"))
+    for one in loaded.maps if loaded else ():
+        for line in migrated_lines(one.migrated) if one.migrated else ():
+            render.write(render.printable(line))
 
 
 def _filter_document(made: Attached) -> dict[str, Any] | None:

@@ -137,8 +137,12 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def binding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say which pins maps use."""
     for option in (
-        click.option("--on-mismatch", type=click.Choice(["fail", "keep", "replace"]), default="fail",
-                     help="A pinned map that differs: refuse, use it as it is, or put a new one in its place."),
+        click.option("--drain", type=click.FloatRange(0, 1_000_000), metavar="SECONDS", default=0.0,
+                     help="After migrating, merge what programs still write to the old map, until none uses it."),
+        click.option("--lossy", is_flag=True, help="Migrate without the entries that the new map cannot hold."),
+        click.option("--on-mismatch", type=click.Choice(["fail", "keep", "replace", "migrate"]), default="fail",
+                     help="A pinned map that differs: refuse, use it as it is, put a new one in its place, or a new"
+                          " one with its entries."),
         click.option("--pin-layout", type=click.Choice(["tc", "libbpf", "flat"]), default="tc",
                      help="Where maps are pinned. [default: tc, that is tc/globals/NAME]"),
         click.option("--map", "maps", metavar="NAME=PIN", multiple=True, help="Use this pin for this map."),

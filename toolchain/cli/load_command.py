@@ -17,10 +17,13 @@ from toolchain.cli.common import (
     parse_prog_type,
     selection_options,
 )
+from toolchain.cli.migration_report import migrated_document, migrated_lines, warn_of
 from toolchain.cli.selection import load_options
 
 if TYPE_CHECKING:
-    from toolchain.loader.pipeline import Loaded
+    from toolchain.loader.pipeline import Loaded, LoadOptions
+    from toolchain.spec.objects import ObjectSpec
+    from toolchain.spec.runtime import Runtime
 
 
 @click.command(cls=Command)
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 @selection_options
 @click.option("--pin", metavar="PATH", default="", help="Pin the program here; with several programs, a directory.")
 @click.option("--mount", is_flag=True, help="Mount a BPF file system on the pin root where there is none (kernel).")
+@click.option("--dry-run", is_flag=True, help="Say what would become of each map, and change nothing.")
 @binding_options
 def load(settings: Settings, path: str, **options: Any) -> Action:
     """Load the programs of OBJ: all of them, unless some are chosen.
@@ -50,6 +54,9 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
     runtime = settings.open_runtime(options["mount"])
     try:
         chosen = load_options(options, prog_type, runtime.pin_root, relative_pin(runtime.pin_root, options["pin"]))
+        if options["dry_run"]:
+            with explained_by_verify(path):
+                return _preview(settings, runtime, obj, chosen)
         with explained_by_verify(path), load_object(runtime, obj, chosen) as loaded:
             _show(settings, runtime.name, loaded)
     finally:
@@ -57,9 +64,25 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
     return 0
 
 
+def _preview(settings: Settings, runtime: Runtime, obj: ObjectSpec, options: LoadOptions) -> int:
+    from toolchain.cli.migration_report import preview_document, preview_lines
+    from toolchain.errors import MigrationRefused
+    from toolchain.loader.dry_run import preview
+
+    made = preview(runtime, obj, options)
+    is_lossy = options.migration.is_lossy
+    if settings.as_json:
+        render.write(render.json_text(preview_document(runtime.name, made, is_lossy)))
+    else:
+        for line in preview_lines(made):
+            render.write(render.printable(line))
+    return MigrationRefused.exit_status if made.is_refused(is_lossy) else 0
+
+
 def _show(settings: Settings, runtime_name: str, loaded: Loaded) -> None:
     if settings.as_json:
         render.write(render.json_text(_document(runtime_name, loaded)))
+        warn_of(loaded)
         return
     for each in loaded.programs:
         pin = f", pinned at {each.pin}" if each.pin else ", not pinned: gone when this command ends"
@@ -70,6 +93,9 @@ def _show(settings: Settings, runtime_name: str, loaded: Loaded) -> None:
         pin = f", pinned at {each_map.pin}" if each_map.pin else ""
         name, kind = each_map.spec.name, each_map.spec.map_type.label
         render.write(render.printable(f"map {name}: {kind}, id {each_map.handle.id}, {origin}{pin}"))
+        for line in migrated_lines(each_map.migrated) if each_map.migrated else ():
+            render.write(render.printable(line))
+    warn_of(loaded)
 
 
 def _document(runtime_name: str, loaded: Loaded) -> dict[str, Any]:
@@ -88,6 +114,7 @@ def _document(runtime_name: str, loaded: Loaded) -> dict[str, Any]:
         ],
         "maps": [
             {"name": each.spec.name, "id": each.handle.id, "pin": each.pin or None, "reused": each.is_reused}
+            | ({"migrated": migrated_document(each.migrated)} if each.migrated else {})
             for each in loaded.maps
         ],
     }

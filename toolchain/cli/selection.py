@@ -39,16 +39,21 @@ def load_options(
 ) -> LoadOptions:
     """The options of ``selection_options`` and ``binding_options`` as the loader's."""
     from toolchain.loader.bind import OnMismatch, PinLayout
+    from toolchain.loader.migrate import MigrationOptions
     from toolchain.loader.pipeline import LoadOptions
 
+    on_mismatch = OnMismatch(options["on_mismatch"])
+    if on_mismatch is not OnMismatch.MIGRATE and (options["lossy"] or options["drain"]):
+        raise UsageError("--lossy and --drain are for --on-mismatch migrate")
     return LoadOptions(
         programs=tuple(options["programs"]),
         sections=tuple(options["sections"]),
         prog_type=prog_type,
         map_paths=parse_map_paths(options["maps"], pin_root),
         layout=PinLayout(options["pin_layout"]),
-        on_mismatch=OnMismatch(options["on_mismatch"]),
+        on_mismatch=on_mismatch,
         pin=pin,
         is_published=is_published,
         btf=options["btf"],
+        migration=MigrationOptions(options["lossy"], options["drain"]),
     )

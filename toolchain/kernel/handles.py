@@ -137,6 +137,27 @@ class KernelMap(_FdHandle):
         except BpfCallError as error:
             self._fail("update", error)
 
+    def fill(self, keys: bytes, values: bytes, flags: int = 0) -> int:
+        """Set many elements, keys and values given end to end; how many. By batches where the type has them."""
+        key_size, value_size = self._info.key_size, self._value_size
+        count = len(keys) // key_size if key_size else 0
+        if len(keys) != count * key_size or len(values) != count * value_size:
+            wanted = f"multiples of {key_size} and {value_size} bytes, as many keys as values"
+            raise self._error(f"batch: {len(keys)} bytes of keys, {len(values)} of values ({wanted})")
+        done = 0
+        try:
+            while done < count:
+                end = min(count, done + _BATCH_COUNT)
+                part, of_values = keys[done * key_size : end * key_size], values[done * value_size : end * value_size]
+                done += calls.map_update_batch(self.fileno(), part, of_values, end - done, flags)
+        except BpfCallError as error:
+            if error.errno not in _NO_BATCH or done or error.done:
+                self._fail(f"update {done + error.done + 1} of {count}", error)
+            for at in range(count):
+                value = values[at * value_size : (at + 1) * value_size]
+                self.update(keys[at * key_size : (at + 1) * key_size], value, flags)
+        return count
+
     def delete(self, key: bytes) -> None:
         """Remove an element."""
         try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
@@ -119,16 +120,18 @@ class KernelRuntime:
         if not replacing:
             self._pin(handle, path)
             return
-        directory, _, name = path.rpartition("/")
-        staged = f"{directory}/" if directory else ""
-        staged += f"{name[:200]}__{os.getpid()}"
-        self._pin(handle, staged)
-        try:
-            os.rename(self._full(staged), self._full(path))
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(self._full(staged))
-            raise self._pin_error("cannot replace the pin", path, error.errno or errno.EIO, writing=True) from error
+        self.publish((), [(handle, path)])
+
+    def wait_for_programs(self) -> None:
+        """Return when every run of a program that was under way at the call has ended; at once where nobody may ask.
+
+        A change of a map of maps from user space waits for all programs that might still use what stood there.
+        Source: kernel/bpf/syscall.c, maybe_wait_bpf_programs(), Linux 6.12.
+        """
+        inner = MapSpec("wait", MapType.ARRAY, 4, 4, 1)
+        outer = MapSpec("wait", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
+        with contextlib.suppress(ToolchainError), self.map_create(inner) as held, self.map_create(outer) as waiting:
+            waiting.update(bytes(4), struct.pack("=i", held.fileno()))
 
     def publish(self, pins: Sequence[tuple[Handle, str]], swaps: Sequence[tuple[Handle, str]] = ()) -> None:
         """Pin several objects, all or none, even if killed meanwhile (publish.py); ``swaps`` take over pins.

@@ -59,6 +59,8 @@ class OnMismatch(StrEnum):
     """Use the pinned map as it is; the verifier judges the program against that one."""
     REPLACE = "replace"
     """Create a new map and let it take the pin's place; who uses the old one keeps it."""
+    MIGRATE = "migrate"
+    """The same, with the entries of the old map carried over (migrate.py)."""
 
 
 @value_type
@@ -119,6 +121,11 @@ def _place(spec: MapSpec, layout: PinLayout, object_sha1: str, places: Mapping[i
     return f"tc/globals/{name}"
 
 
+def differences_of(declared: MapSpec, btf: Btf | None, path: str, info: MapInfo) -> list[Difference]:
+    """Every field in which a pinned map is not the declared one, those of its types included."""
+    return [*_differences(declared, path, info), *_type_differences(declared, btf, path, info)]
+
+
 def bind(
     programs: Sequence[LinkedProgram],
     paths: Mapping[str, str] | None = None,
@@ -141,10 +148,7 @@ def bind(
         if path in view.others:
             differences.append((spec.name, path, "kind", "map", view.others[path]))
         elif path in view.maps:
-            found = [
-                *_differences(declared, path, view.maps[path]),
-                *_type_differences(declared, program.btf, path, view.maps[path]),
-            ]
+            found = differences_of(declared, program.btf, path, view.maps[path])
             if not found or on_mismatch is OnMismatch.KEEP:
                 binding = _reuse(declared, path, view.maps[path])
             elif on_mismatch is OnMismatch.FAIL:
@@ -180,8 +184,8 @@ def _conflict(differences: list[Difference]) -> PinConflict:
     hint = f"use another pin with --map {names[0]}=PATH"
     if all(row[2] != "kind" for row in differences):
         hint = (
-            f"see it with 'bpf-load map show {path}'; use it as it is with --on-mismatch keep, put a new one in its"
-            f" place with --on-mismatch replace, or {hint}"
+            f"see it with 'bpf-load map show {path}'; carry its entries over with --on-mismatch migrate (with --dry-run"
+            f" to see how), use it as it is with keep, begin with an empty one with replace, or {hint}"
         )
     message = f"{subject} from what is pinned, in {len(differences)} field{plural}"
     return PinConflict(message, PinPlace(path), hint, tuple(differences))

@@ -5,9 +5,11 @@
     bind            pure     PinConflict changes nothing
     verify          pure     every program, before anything exists (the kernel judges for itself, at ``load programs``)
     create maps     unpinned; data maps filled and frozen, maps of maps filled
-    load programs   handles, still invisible; then the slots of new prog arrays
+    load programs   handles, still invisible
+    migrate         entries of maps that differ into those that take their place; then the slots of new prog arrays
     publish         all pins or none; who lost a race starts over at ``look at pins``
     finish          under the same lock: slots of pinned prog arrays, attaching; a failure takes the pins back
+    late writes     what programs wrote to a migrated map after the last copy
 
 Until ``publish`` everything made lives by its handles alone: a failure, or kill -9, leaves nothing behind.
 """
@@ -26,9 +28,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
-from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, normalised, pin_paths
+from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, differences_of, normalised, pin_paths
 from toolchain.loader.core_target import TypesOf, with_core_types
 from toolchain.loader.link import link_all
+from toolchain.loader.migrate import Migrated, Migration, MigrationOptions
 from toolchain.loader.pinning_file import read_places
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
 from toolchain.loader.slots import fill_map_of_maps, fill_prog_arrays, inner_specs, with_tail_programs
@@ -41,6 +44,7 @@ from toolchain.values import Value, value_type
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
+    from toolchain.loader.migrate_plan import MapPlan
 
 ATTEMPTS = 100
 """Races that one load may lose before it gives up; each lost race means that somebody else's load succeeded."""
@@ -52,7 +56,8 @@ class LoadOptions(Value):
 
     ``map_paths``: map name -> pin path, before all else. ``pin``: the one program's pin, or a directory when several
     programs are loaded ('' = none). ``is_published`` False: existing pins are used, none is made. ``btf``: the file
-    whose types answer CO-RE relocations ('' = see core_target.py).
+    whose types answer CO-RE relocations ('' = see core_target.py). ``migration``: how maps that differ migrate, where
+    ``on_mismatch`` says that they do.
     """
 
     programs: tuple[str, ...] = ()
@@ -64,6 +69,7 @@ class LoadOptions(Value):
     pin: str = ""
     is_published: bool = True
     btf: str = ""
+    migration: MigrationOptions = field(default_factory=MigrationOptions)
 
 
 class LoadedProgram(NamedTuple):
@@ -75,12 +81,13 @@ class LoadedProgram(NamedTuple):
 
 
 class LoadedMap(NamedTuple):
-    """A map of the loaded programs. ``pin`` is '' where it has none."""
+    """A map of the loaded programs. ``pin`` is '' where it has none; ``migrated`` is set where entries came over."""
 
     handle: MapHandle
     spec: MapSpec
     pin: str = ""
     is_reused: bool = False
+    migrated: Migrated | None = None
 
 
 class Loaded:
@@ -116,11 +123,7 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     """
     options = options or LoadOptions()
     obj = with_core_types(obj if runtime.takes_verified else for_running_kernel(obj), TypesOf(options.btf))
-    selected = link_all(obj, options.programs, options.sections, options.prog_type)
-    linked = with_tail_programs(obj, selected, options.prog_type)
-    specs = [spec for program in linked for spec in program.maps]
-    places = read_places() if any(each.pinning is Pinning.CUSTOM for each in specs) else {}
-    paths = pin_paths(specs, options.layout, options.map_paths, obj.sha1, places)
+    selected, linked, paths = _linked(obj, options)
     pins = program_pins(selected, options.pin) if options.is_published else {}
     for path in pins.values():
         require_free(runtime, path)
@@ -128,6 +131,24 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
         with contextlib.suppress(LostRace):
             return _attempt(runtime, obj, linked, paths, pins, options, finish)
     raise LoadError(f"lost the race for a pin {ATTEMPTS} times", errno.EAGAIN)
+
+
+def linked_programs(
+    runtime: Runtime, obj: ObjectSpec, options: LoadOptions
+) -> tuple[tuple[LinkedProgram, ...], tuple[LinkedProgram, ...], dict[str, str]]:
+    """The programs selected, all that will be loaded with them, and map name -> pin path; nothing is touched."""
+    obj = with_core_types(obj if runtime.takes_verified else for_running_kernel(obj), TypesOf(options.btf))
+    return _linked(obj, options)
+
+
+def _linked(
+    obj: ObjectSpec, options: LoadOptions
+) -> tuple[tuple[LinkedProgram, ...], tuple[LinkedProgram, ...], dict[str, str]]:
+    selected = tuple(link_all(obj, options.programs, options.sections, options.prog_type))
+    linked = with_tail_programs(obj, selected, options.prog_type)
+    specs = [spec for program in linked for spec in program.maps]
+    places = read_places() if any(each.pinning is Pinning.CUSTOM for each in specs) else {}
+    return selected, linked, pin_paths(specs, options.layout, options.map_paths, obj.sha1, places)
 
 
 def program_pins(linked: Sequence[LinkedProgram], pin: str) -> dict[str, str]:
@@ -152,8 +173,13 @@ def _attempt(
         found = {path: handle for path in paths.values() if (handle := _held(stack, get_or_none(runtime, path)))}
         bound = bind(linked, paths, view_of(found), options.on_mismatch, this_machine())
         ready = verify_all(bound) if runtime.takes_verified else bound
+        migration = stack.enter_context(Migration(runtime, possible_cpus(), options.migration))
+        for each in plan_migrations(bound, found, options.on_mismatch):
+            migration.require(each)
         maps = _make_maps(runtime, obj, bound, found, stack, options.is_published)
         programs = _load_programs(runtime, ready, maps, pins, stack)
+        for plan in migration.plans:
+            migration.copy(plan, cast(MapHandle, found[plan.path]), maps[plan.name].handle)
         fill_prog_arrays(runtime, [each for each in maps.values() if not each.is_reused], programs, [])
         if options.is_published:
             publish(
@@ -161,8 +187,33 @@ def _attempt(
                 [_map_pin(each, found) for each in maps.values() if each.pin],
                 [(each.handle, each.pin) for each in programs if each.pin],
                 partial(_finish, runtime, list(maps.values()), programs, finish),
+                migration.catch_up,
             )
-        return Loaded(programs, list(maps.values()), stack.pop_all())
+            migration.follow()
+        results = {each.name: each for each in migration.results()}
+        listed = [each._replace(migrated=results.get(each.spec.name)) for each in maps.values()]
+        return Loaded(programs, listed, stack.pop_all())
+
+
+def plan_migrations(
+    bound: Sequence[BoundProgram], found: Mapping[str, Handle], on_mismatch: OnMismatch
+) -> list[MapPlan]:
+    """How each pinned map that differs becomes the declared one; nothing where that was not asked for."""
+    if on_mismatch is not OnMismatch.MIGRATE:
+        return []
+    from toolchain.loader.migrate_plan import plan_map
+
+    view = view_of(found)
+    plans: dict[str, MapPlan] = {}
+    for program in bound:
+        for binding in program.bindings:
+            spec, path = binding.spec, binding.pin_path
+            if binding.action is BindAction.CREATE and path in view.maps and spec.name not in plans:
+                btf = program.program.btf
+                rows = differences_of(spec, btf, path, view.maps[path])
+                differences = tuple((row[2], row[3], row[4]) for row in rows)
+                plans[spec.name] = plan_map(view.maps[path], spec, btf, path, differences)
+    return list(plans.values())
 
 
 def _finish(

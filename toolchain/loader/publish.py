@@ -2,8 +2,8 @@
 
     lock the pin root | every map's path is as it was when the map was bound    no: LostRace
                       | no program's path is taken                              yes: EEXIST
-                      | make the directories, replace what is to be replaced    failure: take it back
-                      | the runtime pins all that is new, or nothing
+                      | make the directories; copy again what changed in a map that migrates
+                      | the runtime pins all that is new and swaps what is to be replaced, or nothing of it
                       | finish: what must be last (slots of a shared prog array, attaching)
     unlock
 
@@ -47,8 +47,11 @@ def publish(
     maps: Sequence[MapPin],
     programs: Sequence[tuple[ProgHandle, str]],
     finish: Callable[[Undo], None] | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> None:
     """Pin everything, or nothing. ``finish`` comes last, once, and says how to undo it; if it fails, no pin is left.
+
+    ``prepare`` comes right before the pins, when nothing but them can fail any more.
 
     Raises: LostRace, PinError with bpffs' errno, RuntimeUnavailable where the file system is full or read-only, and
     what ``finish`` raises.
@@ -71,16 +74,20 @@ def publish(
             require_free(runtime, path)
         for _, path in new:
             make_parents(runtime.pin_root, path, undo)
-        for each in replacing:
-            runtime.pin(each.handle, each.path, replacing=True)
-            undo.append(lambda each=each: runtime.pin(each.replaced, each.path, replacing=True))  # type: ignore[misc]
+        if prepare is not None:
+            prepare()
         try:
-            runtime.publish(new)
+            runtime.publish(new, [(each.handle, each.path) for each in replacing])
         except PinError as error:
             if error.errno == errno.EEXIST and any(get_or_none(runtime, path, closing=True) for _, path in new):
                 raise LostRace from error
             raise
         if finish is not None:
+            undo += [
+                partial(runtime.pin, each.replaced, each.path, replacing=True)
+                for each in replacing
+                if each.replaced is not None
+            ]
             undo += [partial(runtime.unpin, path) for _, path in new]
             finish(undo)
 

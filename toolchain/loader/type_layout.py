@@ -22,6 +22,11 @@ def field_layout(btf: Btf, type_id: int) -> str:
     return _Describer(btf).text(type_id, 0)
 
 
+def type_text(btf: Btf, type_id: int) -> str:
+    """The text for any type."""
+    return _Describer(btf).text(type_id, 0)
+
+
 class _Describer:
     """Counts the members met, over the whole type."""
 

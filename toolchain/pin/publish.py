@@ -4,8 +4,9 @@
       1  finish what a killed publisher left (below)
       2  check every path: free, legal, parent there              failure: nothing has happened
       3  stage/<random>/  0 1 2 ...: hard links to the objects, plan: their paths
+                          2.old: a link to what is pinned there and is to give way
       4  rename(stage/<random>, commit)                            <- the decision: from here on, all
-      5  link commit/0 -> path, ...                                failure: take back, as if never decided
+      5  link commit/0 -> path, ... where 2.old is: rename over    failure: take back, as if never decided
       6  rename(commit, stage/<random>), remove it                 done
     unlock
 
@@ -32,26 +33,32 @@ from toolchain.pin.locks import lock_exclusive, try_lock
 from toolchain.pin.root import PRIVATE, make_directory, translated
 
 PLAN = "plan"
+_OLD = ".old"
 _PLAN_SIZE_MAX = 1 << 24
 
 
-def publish(root: str, pins: Sequence[tuple[str, str]]) -> None:
-    """Pin (anchor, path) pairs, all or none. Raises PinError, RuntimeUnavailable."""
-    if not pins:
+def publish(root: str, pins: Sequence[tuple[str, str]], swaps: Sequence[tuple[str, str]] = ()) -> None:
+    """Pin (anchor, path) pairs, all or none; ``swaps`` in the place of pins, whose objects the caller holds and marked.
+
+    Raises: PinError, RuntimeUnavailable.
+    """
+    both = [*swaps, *pins]
+    if not both:
         return
     with _locked(root):
         finish(root)
-        places = [names.place_of_new(root, path) for _, path in pins]
+        places = [names.place_of_existing(root, path) for _, path in swaps]
+        places += [names.place_of_new(root, path) for _, path in pins]
         for index, place in enumerate(places):
             if place in places[:index]:
-                raise PinError("path is named twice", errno.EEXIST, PinPlace(pins[index][1]))
+                raise PinError("path is named twice", errno.EEXIST, PinPlace(both[index][1]))
         try:
-            _decide(root, [anchor for anchor, _ in pins], places)
+            _decide(root, [anchor for anchor, _ in both], places, len(swaps))
         except OSError as error:
             _clean(root, is_own=True)
             raise translated(error, "cannot pin", PinPlace(root)) from error
         _carry_out(root, is_own=True)
-        for anchor, _ in pins:
+        for anchor, _ in both:
             marks.clear_new(root, anchor)
 
 
@@ -74,7 +81,7 @@ def finish(root: str) -> None:
 def replace_link(root: str, anchor: str, place: str) -> None:
     """Make ``place``, an existing pin, lead to the anchor's object in one step. Raises OSError."""
     with _locked(root):
-        _clean(root)
+        finish(root)
         beside = _private(root, "stage", os.urandom(8).hex())
         make_directory(beside)
         os.link(_private(root, "objs", anchor), os.path.join(beside, "0"), follow_symlinks=False)
@@ -100,11 +107,14 @@ def _locked(root: str, must_wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _decide(root: str, anchors: Sequence[str], places: Sequence[str]) -> None:
+def _decide(root: str, anchors: Sequence[str], places: Sequence[str], swap_count: int) -> None:
+    """``places`` begin with those that are taken over."""
     staged = _private(root, "stage", os.urandom(8).hex())
     make_directory(staged)
     for index, anchor in enumerate(anchors):
         os.link(_private(root, "objs", anchor), os.path.join(staged, str(index)), follow_symlinks=False)
+        if index < swap_count:
+            os.link(places[index], os.path.join(staged, f"{index}{_OLD}"), follow_symlinks=False)
     relative = [os.fsencode(os.path.relpath(place, os.path.realpath(root))) for place in places]
     with open(os.path.join(staged, PLAN), "wb") as plan:
         plan.write(b"\0".join(relative))
@@ -118,11 +128,20 @@ def _carry_out(root: str, is_own: bool = False) -> None:
     done: list[str] = []
     try:
         for index, path in enumerate(plan):
-            _link_once(os.path.join(commit, str(index)), os.path.join(root, path), done)
+            source, place = os.path.join(commit, str(index)), os.path.join(root, path)
+            if os.path.lexists(source + _OLD):
+                _swap_once(root, source, source + _OLD, place)
+                done.append(place)
+            else:
+                _link_once(source, place, done)
     except OSError as error:
-        for place in reversed(done):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+        for index, place in reversed(list(enumerate(done))):
+            source = os.path.join(commit, str(index))
+            with contextlib.suppress(OSError):
+                if os.path.lexists(source + _OLD):
+                    _swap_once(root, source + _OLD, source, place)
+                else:
+                    os.unlink(place)
         raise translated(error, "cannot pin", PinPlace(plan[len(done)])) from error
     finally:
         os.rename(commit, _private(root, "stage", os.urandom(8).hex()))
@@ -137,6 +156,24 @@ def _link_once(source: str, place: str, done: list[str]) -> None:
         if not os.path.samestat(os.lstat(source), os.lstat(place)):
             raise
     done.append(place)
+
+
+def _swap_once(root: str, source: str, old: str, place: str) -> None:
+    """Put ``source``'s object in the place of ``old``'s; done already counts as done. Raises OSError.
+
+    One rename, of a link in stage/, so that a kill leaves the one or the other. (Where both are links to one inode,
+    rename does nothing and leaves both: that case is taken out first.)
+    """
+    there = os.lstat(place)
+    if os.path.samestat(os.lstat(source), there):
+        return
+    if not os.path.samestat(os.lstat(old), there):
+        raise FileExistsError(errno.EEXIST, "another object has taken the pin's place", place)
+    beside = _private(root, "stage", os.urandom(8).hex())
+    make_directory(beside)
+    os.link(source, os.path.join(beside, "0"), follow_symlinks=False)
+    os.rename(os.path.join(beside, "0"), place)
+    os.rmdir(beside)
 
 
 def _read_plan(commit: str) -> list[str]:

@@ -181,19 +181,28 @@ class ObjectStore:
         except OSError as error:
             raise translated(error, "cannot pin", where) from error
 
-    def publish(self, pins: Sequence[tuple[StoredObject, str]]) -> None:
+    def publish(self, pins: Sequence[tuple[StoredObject, str]], swaps: Sequence[tuple[StoredObject, str]] = ()) -> None:
         """Pin several objects: all, or none. None if the process is killed before the decision, all if after it.
+
+        ``swaps`` take over existing pins, each by one rename, and what was pinned there is marked before.
 
         Raises: as pin; for the first path that cannot be had.
         """
         check_root(self.root)
         self._settle()
         try:
-            for stored, path in pins:
+            for stored, path in (*pins, *swaps):
                 self._require_ours(stored, PinPlace(path))
-            if len(pins) == 1:
+            if len(pins) == 1 and not swaps:
                 return self.pin(*pins[0])
-            publish.publish(self.root, [(stored.header.anchor, path) for stored, path in pins])
+            with contextlib.ExitStack() as stack:
+                for _, path in swaps:
+                    marks.mark_drop(self.root, stack.enter_context(self.get(path)).header.anchor)
+                publish.publish(
+                    self.root,
+                    [(stored.header.anchor, path) for stored, path in pins],
+                    [(stored.header.anchor, path) for stored, path in swaps],
+                )
         except OSError as error:
             raise translated(error, "cannot pin", PinPlace(self.root)) from error
 

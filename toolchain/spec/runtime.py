@@ -188,6 +188,9 @@ class MapHandle(Handle, Protocol):
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
         """Set an element; ``flags`` is an UpdateFlag."""
 
+    def fill(self, keys: bytes, values: bytes, flags: int = 0) -> int:
+        """Set many elements, keys and values given end to end; how many. Those before one that fails are set."""
+
     def delete(self, key: bytes) -> None:
         """Remove an element; ENOENT where there is none."""
 
@@ -267,8 +270,14 @@ class Runtime(Protocol):
     def pin(self, handle: Handle, path: str, replacing: bool = False) -> None:
         """Pin at ``path``; ``replacing`` takes over an existing pin in one step."""
 
-    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
-        """Pin several objects, all or none, each only where nothing is pinned yet."""
+    def publish(self, pins: Sequence[tuple[Handle, str]], swaps: Sequence[tuple[Handle, str]] = ()) -> None:
+        """Pin several objects, all or none: ``pins`` only where nothing is pinned yet, ``swaps`` in the place of pins.
+
+        A swap is one rename: whoever gets the path gets the old object or the new one.
+        """
+
+    def wait_for_programs(self) -> None:
+        """Return when every run of a program that was under way at the call has ended, as far as that can be known."""
 
     def unpin(self, path: str) -> None:
         """Remove a pin."""

@@ -23,6 +23,7 @@ from toolchain.vm.links import Link, query
 from toolchain.vm.maps import READ, WRITE, Map, create_map, open_map, repair_map, slot_keeper
 from toolchain.vm.program import UserProgram
 
+
 _RDONLY, _WRONLY = 1 << 3, 1 << 4
 _ACCESS = {0: READ | WRITE, _RDONLY: READ, _WRONLY: WRITE}
 """File flags of BPF_OBJ_GET -> what a map's handle may do."""
@@ -72,9 +73,13 @@ class UserRuntime:
         """Pin an object; with ``replacing`` it takes over an existing pin in one step. Raises PinError as bpffs."""
         self.store.pin(_stored(handle), path, replacing)
 
-    def publish(self, pins: Sequence[tuple[Handle, str]]) -> None:
-        """Pin several objects, all or none, even if killed in between. Raises PinError as bpffs."""
-        self.store.publish([(_stored(handle), path) for handle, path in pins])
+    def publish(self, pins: Sequence[tuple[Handle, str]], swaps: Sequence[tuple[Handle, str]] = ()) -> None:
+        """Pin several objects, all or none, even if killed in between; ``swaps`` take over pins. PinError as bpffs."""
+        stored = [(_stored(handle), path) for handle, path in pins]
+        self.store.publish(stored, [(_stored(handle), path) for handle, path in swaps])
+
+    def wait_for_programs(self) -> None:
+        """Return at once: a process that runs programs lets go of one that was replaced, which ``prog_ids`` shows."""
 
     def unpin(self, path: str) -> None:
         """Remove a pin. Raises PinError as bpffs."""

@@ -1,0 +1,178 @@
+"""Migration: a map gives way to a new one of another shape, and nothing that was counted is lost on the way.
+
+    plan       pure     field by field; what cannot be done at all is refused here           (migrate_plan.py)
+    copy       reads    every entry into the new map, which nobody else sees yet             (migrate_copy.py)
+    catch up   locked   what changed since, once more, right before the pin is swapped
+    swap       1 rename the path leads to the new map; programs that are running still write to the old one
+    finish              the caller replaces those programs
+    follow              what they wrote after the catching up is merged into the new map     (migrate_late.py)
+
+Killed before the swap: the old pin with its map, and nothing else. Killed after it: the new map with all that was in
+the old one at the catching up. What programs wrote between that and their end is merged by ``follow``; a kill there
+loses what was not merged yet. Programs that go on with the old map (others than those replaced) are named in the
+result, and with ``drain_seconds`` their writes are merged until none of them is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from toolchain.errors import ToolchainError
+from toolchain.spec.runtime import MapHandle, Runtime
+from toolchain.values import Value, value_type
+
+if TYPE_CHECKING:
+    from toolchain.loader.migrate_copy import MapCopy
+    from toolchain.loader.migrate_late import LateWrites
+    from toolchain.loader.migrate_plan import MapPlan
+
+_SETTLE_SECONDS = 0.2
+"""How long programs that were replaced may take to go; they are gone at once but where a process runs them."""
+_STEP_SECONDS = 0.01
+_DRAIN_STEP_SECONDS = 0.1
+
+
+@value_type
+class MigrationOptions(Value):
+    """``is_lossy``: entries that do not go over are left behind, not refused. ``drain_seconds``: how long to follow
+    programs that go on with an old map.
+    """
+
+    is_lossy: bool = False
+    drain_seconds: float = 0.0
+
+
+@value_type
+class Migrated(Value):
+    """What became of one map.
+
+    ``entries`` were carried over, ``again`` of them copied again; ``late`` were merged after the swap, and of ``kept``
+    the new map's own value stayed. ``left_out`` were not carried over, for ``misfits`` (the first of them).
+    ``used_by``: ids of programs that still use the old map. ``is_exact``: every merge was atomic.
+    """
+
+    name: str
+    path: str
+    old_id: int
+    new_id: int
+    entries: int
+    again: int
+    late: int
+    kept: int
+    left_out: int
+    misfits: tuple[str, ...] = ()
+    used_by: tuple[int, ...] = ()
+    is_exact: bool = True
+
+
+class _Moving(NamedTuple):
+    copy: MapCopy
+    late: LateWrites | None
+
+
+class Migration:
+    """The maps of one load that give way. Owns: the programs that merge; the maps are the caller's.
+
+    ``cpu_count``: the values of a per-CPU element.
+    """
+
+    def __init__(self, runtime: Runtime, cpu_count: int, options: MigrationOptions | None = None) -> None:
+        self.plans: list[MapPlan] = []
+        self._cpu_count = cpu_count
+        self._runtime = runtime
+        self._options = options or MigrationOptions()
+        self._moving: list[_Moving] = []
+        self._used_by: dict[int, tuple[int, ...]] = {}
+        self._stack = ExitStack()
+
+    def require(self, plan: MapPlan) -> None:
+        """Take on a plan. Raises MigrationRefused with all its faults."""
+        if plan.faults:
+            from toolchain.loader.migrate_copy import refusal
+
+            raise refusal(plan, plan.faults)
+        self.plans.append(plan)
+
+    def copy(self, plan: MapPlan, old: MapHandle, new: MapHandle) -> None:
+        """Carry the entries of ``old`` over into ``new``. Raises MigrationRefused, MapError."""
+        from toolchain.loader.migrate_copy import MapCopy
+
+        copy = MapCopy(self._runtime, plan, old, new, self._cpu_count, self._options.is_lossy)
+        copy.copy()
+        self._moving.append(_Moving(copy, None))
+
+    def catch_up(self) -> None:
+        """Carry over again what has changed. Raises as copy."""
+        for each in self._moving:
+            each.copy.catch_up()
+
+    def follow(self) -> None:
+        """Merge what was written to the old maps since; with ``drain_seconds``, as long as programs use them.
+
+        Never fails: what cannot be merged is counted and named in the results.
+        """
+        if not self._moving:
+            return
+        from toolchain.loader.migrate_late import LateWrites
+
+        self._moving = [_Moving(each.copy, LateWrites(each.copy)) for each in self._moving]
+        for each in self._moving:
+            assert each.late is not None
+            self._stack.callback(each.late.close)
+        begin = time.monotonic()
+        self._runtime.wait_for_programs()
+        while True:
+            changed = self._merge()
+            self._used_by = self._users()
+            passed = time.monotonic() - begin
+            is_over = not changed and not any(self._used_by.values())
+            if is_over or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
+                return
+            time.sleep(_STEP_SECONDS if passed < _SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
+
+    def results(self) -> list[Migrated]:
+        """What became of each map."""
+        found = []
+        for copy, late in self._moving:
+            old_id, new_id = copy.old.id, copy.new.id if copy.new is not None else 0
+            found.append(
+                Migrated(
+                    copy.plan.name, copy.plan.path, old_id, new_id, copy.entries, copy.again,
+                    late.merged if late else 0, late.kept if late else 0, copy.left_out, tuple(copy.misfits),
+                    self._used_by.get(old_id, ()), late.is_exact if late else True,
+                )
+            )  # fmt: skip
+        return found
+
+    def _merge(self) -> int:
+        count = 0
+        for each in self._moving:
+            if each.late is not None:
+                with suppress(ToolchainError):
+                    count += each.late.move()
+        return count
+
+    def _users(self) -> dict[int, tuple[int, ...]]:
+        """Old map's id -> ids of the programs that use it; nothing where nobody may ask."""
+        return programs_using(self._runtime, [each.copy.old.id for each in self._moving])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def programs_using(runtime: Runtime, map_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Map id -> ids of the live programs that use it; nothing where this process may not ask."""
+    found: dict[int, list[int]] = {each: [] for each in map_ids}
+    with suppress(ToolchainError):
+        for number in runtime.prog_ids():
+            with suppress(ToolchainError), runtime.prog_by_id(number) as program:
+                for each in program.info().map_ids:
+                    if each in found:
+                        found[each].append(number)
+    return {each: tuple(numbers) for each, numbers in found.items()}
