@@ -1,4 +1,4 @@
-"""bpf-load map: show, dump, lookup, update, delete, next, freeze."""
+"""bpf-load map: show, dump, lookup, update, delete, next, freeze; watch is in map_watch.py."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from toolchain.cli import map_entries, render
 from toolchain.cli.addressing import live_maps, open_map, open_program, take_element, take_reference, take_slot
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
+from toolchain.cli.map_watch import watch
 from toolchain.cli.values import hex_list, parse_bytes
 from toolchain.errors import MapError, UsageError
 from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
@@ -195,3 +196,4 @@ _map_command("update",
 _map_command("delete", "Remove a key.", "MAP [key] KEY..", _delete)
 _map_command("freeze", "Refuse changes from user space from now on.", "MAP", _freeze)
 _map_command("next", "Show the key after KEY, or the first one.", "MAP [[key] KEY..]", _next)
+map_group.add_command(watch)

@@ -93,6 +93,23 @@ def entry_document(info: MapInfo, btf: Btf | None, key: bytes, value: bytes) -> 
     return entry
 
 
+def change_document(info: MapInfo, btf: Btf | None, key: bytes, old: bytes | None, new: bytes | None) -> dict[str, Any]:
+    """A change of an entry: key, old and new as in an entry of a dump, None where there was or is no value."""
+    document: dict[str, Any] = {"key": hex_list(key), "old": None, "new": None}
+    formatted: dict[str, Any] = {}
+    for name, value in (("old", old), ("new", new)):
+        if value is None:
+            continue
+        entry = entry_document(info, btf, key, value)
+        document[name] = entry.get("value", entry.get("values"))
+        typed = entry.get("formatted", {})
+        formatted |= {each: typed[each] for each in ("key",) if each in typed}
+        formatted[name] = typed.get("value", typed.get("values"))
+    if btf is not None:
+        document["formatted"] = {"old": None, "new": None} | formatted
+    return document
+
+
 def _formatted(info: MapInfo, btf: Btf, key: bytes, values: list[bytes], is_percpu: bool) -> dict[str, Any]:
     def typed(type_id: int, data: bytes) -> Any:
         return typed_value(btf, type_id, data) if type_id else hex_list(data)
