@@ -22,7 +22,8 @@ from toolchain.btf.types import (
     Var,
     VarSecinfo,
 )
-from toolchain.cli.values import parse_bytes, plain_text, typed_text, typed_value
+from toolchain.cli.typed_values import bpftool_value, typed_value
+from toolchain.cli.values import parse_bytes, plain_text, typed_text
 from toolchain.errors import UsageError
 
 
@@ -61,8 +62,10 @@ def test_every_kind_of_field(types):
         "flag": True,
         "kind": "B",
         "next": "0xffff888000000000",
-        "real": ["0x00", "0x00", "0x80", "0x3f"],
+        "real": 1.0,
     }
+    scripts = bpftool_value(types.build(), value, data)
+    assert scripts == found | {"low": "0xa", "high": "0xabcdef2", "next": 0xFFFF888000000000}
     assert typed_text({"name": "x", "list": [1, {"a": 2}]}) == '{name: "x", list: [1, {a: 2}]}'
 
 
@@ -70,7 +73,45 @@ def test_a_data_section_by_its_variables(types):
     u32 = types.integer("unsigned int", 4)
     variables = tuple(VarSecinfo(types.add(Var(name, u32)), at, 4) for at, name in ((0, "a"), (4, "b")))
     section = types.add(Datasec(".bss", 8, variables))
-    assert typed_value(types.build(), section, struct.pack("=II", 5, 6)) == {"a": 5, "b": 6}
+    data = struct.pack("=II", 5, 6)
+    assert typed_value(types.build(), section, data) == {"a": 5, "b": 6}
+    assert bpftool_value(types.build(), section, data) == {".bss": [{"a": 5}, {"b": 6}]}
+
+
+@pytest.mark.parametrize(
+    ("data", "for_people", "for_scripts"),
+    [
+        (b"eth0\0\0\0\0", "eth0", "eth0"),
+        (b"eth0full", "eth0full", [*b"eth0full"]),
+        (b"eth0\0abc", [*b"eth0\0abc"], "eth0"),
+        (b"\x01bc\0\0\0\0\0", [*b"\x01bc\0\0\0\0\0"], [*b"\x01bc\0\0\0\0\0"]),
+        (bytes(8), "", ""),
+    ],
+)
+def test_text_in_an_array(types, data, for_people, for_scripts):
+    char, index = types.add(Int("char", 1, 0)), types.integer("int", 4)
+    text = types.add(Array(char, index, 8))
+    assert typed_value(types.build(), text, data) == for_people
+    assert bpftool_value(types.build(), text, data) == for_scripts
+
+
+def test_numbers_with_a_sign_and_numbers_that_are_none(types):
+    word, wide = types.integer("int", 4, is_signed=True), types.integer("__int128", 16, is_signed=True)
+    flag, real = types.add(Int("bool", 1, INT_BOOL)), types.add(Float("double", 8))
+    kind = types.add(Enum("kind", 4, (Enumerator("A", 0),)))
+    fields = (
+        Member("low", word, 0, 4), Member("", word, 4, 4), Member("flag", flag, 8), Member("kind", kind, 32),
+        Member("wide", wide, 64), Member("real", real, 192), Member("none", types.add(Array(word, word, 0)), 256),
+    )  # fmt: skip
+    value = types.add(Struct("value", 32, fields, kind_flag=True))
+    data = struct.pack("=BBHiqqd", 0x5F, 7, 0, -2, -1, -1, float("inf"))
+    shared = {"real": "inf", "none": []}
+    assert typed_value(types.build(), value, data) == shared | {
+        "low": -1, "flag": 7, "kind": 0xFFFFFFFE, "wide": -1
+    }  # fmt: skip
+    assert bpftool_value(types.build(), value, data) == shared | {
+        "low": "0xf", "flag": True, "kind": -2, "wide": "0x" + "f" * 32
+    }  # fmt: skip
 
 
 def test_data_that_is_too_short_comes_out_as_bytes(types):

@@ -14,7 +14,8 @@ from toolchain.cli.addressing import live_maps, open_map, open_program, take_ele
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
 from toolchain.cli.map_watch import watch
-from toolchain.cli.values import hex_list, parse_bytes
+from toolchain.cli.typed_values import hex_list
+from toolchain.cli.values import parse_bytes
 from toolchain.errors import MapError, UsageError
 from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from toolchain.cli.values import hex_list, plain_text, typed_value
+from toolchain.cli.typed_values import bpftool_value, hex_list
+from toolchain.cli.values import plain_text
 from toolchain.isa.map_types import PERCPU_TYPES
 from toolchain.spec.runtime import MapInfo
 
@@ -111,14 +112,17 @@ def change_document(info: MapInfo, btf: Btf | None, key: bytes, old: bytes | Non
 
 
 def _formatted(info: MapInfo, btf: Btf, key: bytes, values: list[bytes], is_percpu: bool) -> dict[str, Any]:
-    def typed(type_id: int, data: bytes) -> Any:
-        return typed_value(btf, type_id, data) if type_id else hex_list(data)
+    """Key and value by their types, as bpftool writes them; without a key where the key has no type."""
 
-    spec = info.spec
+    def typed(data: bytes) -> Any:
+        type_id = info.spec.value_type_id
+        return bpftool_value(btf, type_id, data) if type_id else hex_list(data)
+
+    key_type = info.spec.key_type_id
+    document: dict[str, Any] = {"key": bpftool_value(btf, key_type, key)} if key_type else {}
     if is_percpu:
-        each_cpu = [{"cpu": cpu, "value": typed(spec.value_type_id, each)} for cpu, each in enumerate(values)]
-        return {"key": typed(spec.key_type_id, key), "values": each_cpu}
-    return {"key": typed(spec.key_type_id, key), "value": typed(spec.value_type_id, values[0])}
+        return document | {"values": [{"cpu": cpu, "value": typed(each)} for cpu, each in enumerate(values)]}
+    return document | {"value": typed(values[0])}
 
 
 def entry_lines(info: MapInfo, btf: Btf | None, entries: Iterator[tuple[bytes, bytes]]) -> Iterator[str]:

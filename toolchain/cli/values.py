@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from toolchain.cli.typed_values import typed_value
 from toolchain.errors import UsageError
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
-    from toolchain.btf.types import Member, VarSecinfo
-
-_MAX_DEPTH = 16
-_MAX_FIELDS = 20_000
 
 
 def parse_bytes(words: Sequence[str], size: int, what: str) -> bytes:
@@ -66,11 +63,6 @@ def _number_bytes(words: Sequence[str], size: int, what: str) -> bytes:
     return data
 
 
-def hex_list(data: bytes) -> list[str]:
-    """Bytes as bpftool's JSON gives them."""
-    return [f"0x{byte:02x}" for byte in data]
-
-
 def plain_text(data: bytes, btf: Btf | None, type_id: int) -> str:
     """A key or value for people."""
     if btf is not None and type_id:
@@ -91,85 +83,3 @@ def typed_text(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(typed_text, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def typed_value(btf: Btf, type_id: int, data: bytes) -> Any:
-    """``data`` as a value of the type: numbers, strings, lists and dictionaries, ready for JSON.
-
-    What the type does not cover, or does not fit, comes out as a list of bytes; so does the rest of a type so large
-    or so deeply nested that only an attacker can have made it.
-    """
-    return _Formatter(btf).value(type_id, data, 0)
-
-
-class _Formatter:
-    """Takes a value apart by its type, as long as the budget of fields lasts."""
-
-    def __init__(self, btf: Btf) -> None:
-        self._btf = btf
-        self._left = _MAX_FIELDS
-
-    def value(self, type_id: int, data: bytes, depth: int) -> Any:
-        from toolchain.btf.types import Array, Datasec, Enum, Enum64, Int, Ptr, Struct, Union
-
-        self._left -= 1
-        size = self._btf.size_of(type_id)
-        if self._left < 0 or depth > _MAX_DEPTH or not 0 < size <= len(data):
-            return hex_list(data)
-        each = self._btf.resolved(type_id)
-        match each:
-            case Int():
-                number = int.from_bytes(data[: each.size], sys.byteorder, signed=each.is_signed)
-                return bool(number) if each.is_bool and number in (0, 1) else number
-            case Enum() | Enum64():
-                number = int.from_bytes(data[: each.size], sys.byteorder, signed=each.is_signed)
-                return next((name.name for name in each.values if name.value == number), number)
-            case Ptr():
-                return f"0x{int.from_bytes(data[:8], sys.byteorder):x}"
-            case Array():
-                return self._array(each.type_id, each.count, data, depth)
-            case Struct() | Union():
-                return self._members(each.members, data, depth)
-            case Datasec():
-                return self._section(each.variables, data, depth)
-        return hex_list(data[:size])
-
-    def _array(self, type_id: int, count: int, data: bytes, depth: int) -> Any:
-        from toolchain.btf.types import Int
-
-        size, element = self._btf.size_of(type_id), self._btf.resolved(type_id)
-        if isinstance(element, Int) and element.name == "char":
-            text = data[:count].rstrip(b"\0")
-            if b"\0" not in text and text.isascii() and text.decode().isprintable():
-                return text.decode()
-        return [self.value(type_id, data[at : at + size], depth + 1) for at in range(0, size * count, size)]
-
-    def _members(self, members: Sequence[Member], data: bytes, depth: int) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for member in members:
-            if self._left < 0:
-                break
-            if member.bitfield_size:
-                self._left -= 1
-                whole = int.from_bytes(data, sys.byteorder) >> member.bit_offset
-                value: Any = whole & ((1 << member.bitfield_size) - 1)
-            else:
-                start = member.bit_offset // 8
-                part = data[start : start + self._btf.size_of(member.type_id)]
-                value = self.value(member.type_id, part, depth + 1)
-            if not member.name and isinstance(value, dict):
-                values |= value
-            else:
-                values[member.name] = value
-        return values
-
-    def _section(self, variables: Sequence[VarSecinfo], data: bytes, depth: int) -> dict[str, Any]:
-        from toolchain.btf.types import Var
-
-        values: dict[str, Any] = {}
-        for each in variables:
-            variable = self._btf.get(each.type_id)
-            if isinstance(variable, Var):
-                part = data[each.offset : each.offset + each.size]
-                values[variable.name] = self.value(variable.type_id, part, depth + 1)
-        return values
