@@ -11,6 +11,7 @@ from toolchain.pin.header import (
     BOOT_ID_OFFSET,
     BTF_SIZE_MAX,
     HEADER_SIZE,
+    ID_MAX,
     KINDS,
     MAGIC,
     TEXT_SIZE_MAX,
@@ -25,7 +26,7 @@ SIZE = st.integers(0, (1 << 48) - 1)
 HEADERS = st.builds(
     ObjectHeader,
     kind=st.sampled_from(sorted(KINDS)),
-    id=U64,
+    id=st.integers(1, ID_MAX),
     name=st.text(max_size=200).filter(lambda text: text.isprintable()),
     spec=st.binary(max_size=500),
     data_size=SIZE,

@@ -38,6 +38,8 @@ KINDS: Final = {"map": 1, "prog": 2, "link": 3}
 _KIND_OF: Final = {number: kind for kind, number in KINDS.items()}
 SLOTS: Final = 0xFFFFFFFF
 """A ref_count: of an object whose edges change, and are what its data names."""
+ID_MAX: Final = 0x7FFFFFFF
+"""The last id there can be. Source: kernel/bpf/syscall.c (bpf_map_alloc_id), Linux 6.12."""
 TEXT_SIZE_MAX: Final = HEADER_SIZE - _FIXED.size
 """Room for name and spec together."""
 
@@ -115,6 +117,8 @@ def decode(page: bytes) -> ObjectHeader:
         raise BadHeader(f"object version: {version} ({VERSION})")
     if checksum != _checksum(page):
         raise BadHeader("object header damaged: its checksum differs")
+    if not 0 < id <= ID_MAX:
+        raise BadHeader(f"object header damaged: id {id} (1..{ID_MAX})")
     if kind not in _KIND_OF or name_size + spec_size > TEXT_SIZE_MAX or max(data_size, btf_offset) >> 48:
         raise BadHeader("object header damaged: impossible sizes")
     if btf_size > BTF_SIZE_MAX:

@@ -15,7 +15,7 @@ import stat
 import struct
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
-from toolchain.pin.header import KINDS
+from toolchain.pin.header import ID_MAX, KINDS
 from toolchain.pin.locks import lock_exclusive
 from toolchain.pin.root import PRIVATE
 
@@ -94,7 +94,7 @@ def _counters(root: str, descriptor: int) -> tuple[int, int, int]:
     page = os.pread(descriptor, _SUPER.size, 0) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     if len(page) == _SUPER.size:
         magic, version, _, maps, progs, links = _SUPER.unpack(page)
-        if magic == MAGIC and version == 1:
+        if magic == MAGIC and version == 1 and max(maps, progs, links) < ID_MAX:
             return maps, progs, links
     raise _damaged(root)
 

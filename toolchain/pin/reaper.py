@@ -18,6 +18,7 @@ import errno
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -171,7 +172,9 @@ def _examine(root: str, anchor: str, slots: slot_edges.SlotKeeper | None) -> lis
     except OSError:
         return None
     try:
-        if not try_lock(descriptor, fcntl.LOCK_EX) or os.pread(descriptor, len(MAGIC), 0) != MAGIC:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not try_lock(descriptor, fcntl.LOCK_EX):
+            return None
+        if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
             return None
         count = os.fstat(descriptor).st_nlink
         if count == 1:

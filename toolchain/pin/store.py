@@ -49,6 +49,8 @@ from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.runtime import PinEntry
 
 _PAGE = 4096
+_FOREIGN_HINT = "no pin, but a file of another program: move it away"
+_DAMAGED_HINT = "what was in it is lost: remove it with 'bpf-load pin rm'"
 _REBOOT_WAIT_SECONDS = 10.0
 
 
@@ -229,15 +231,29 @@ class ObjectStore:
     def _unpin_object(self, place: str, where: Where) -> None:
         descriptor = _open_file(place, writable=False)
         try:
-            header = read_header(descriptor, where)
+            anchor = self._name_of(descriptor, where)
             lock_shared(descriptor, where)
-            marks.mark_drop(self.root, header.anchor)
+            marks.mark_drop(self.root, anchor)
             os.unlink(place)
         finally:
             os.close(descriptor)
-        if header.kind == "link":
+        if anchor.startswith("link"):
             hooks.sweep(self.root)
-        reaper.reap_some(self.root, [header.anchor], self.slots)
+        reaper.reap_some(self.root, [anchor], self.slots)
+
+    def _name_of(self, descriptor: int, where: Where) -> str:
+        """The anchor of an open object, also of a damaged one. Raises PinError for what is no object of this tree."""
+        try:
+            return read_header(descriptor, where).anchor
+        except PinError:
+            anchor = self._anchor_of(descriptor)
+            if not anchor:
+                raise
+            return anchor
+
+    def _anchor_of(self, descriptor: int) -> str:
+        """The anchor that leads to an open file, whatever is in it; '' if none does. Looks at every anchor's name."""
+        return reaper.anchors_by_inode(self.root).get(os.fstat(descriptor).st_ino, "")
 
     def _take_over(self, anchor: str, path: str) -> None:
         """Put an object in the place of what is pinned at ``path``, which is marked before it loses its name."""
@@ -356,7 +372,9 @@ class ObjectStore:
             is_writable = False
         try:
             header = read_header(descriptor, where)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, PinError) and self._anchor_of(descriptor):
+                error.hint = _DAMAGED_HINT
             os.close(descriptor)
             raise
         stored = StoredObject(descriptor, header, is_writable, self.root)
@@ -409,7 +427,7 @@ class ObjectStore:
             raise PinError(f"a copy of {header.anchor}, not the object itself", errno.EINVAL, where)
         if status.st_size < header.file_size:
             message = f"object was cut short: {status.st_size} bytes ({header.file_size})"
-            raise PinError(message, errno.EINVAL, where)
+            raise PinError(message, errno.EINVAL, where, _DAMAGED_HINT)
         if header.ref_count and not reaper.has_edges(self.root, header.anchor):
             raise PinError("no such object", errno.ENOENT, where)
 
@@ -420,7 +438,8 @@ def read_header(descriptor: int, where: Where) -> ObjectHeader:
     try:
         return decode(os.pread(descriptor, HEADER_SIZE, 0))
     except BadHeader as error:
-        raise PinError(str(error), errno.EACCES if error.is_foreign else errno.EINVAL, where) from error
+        number, hint = (errno.EACCES, _FOREIGN_HINT) if error.is_foreign else (errno.EINVAL, _DAMAGED_HINT)
+        raise PinError(str(error), number, where, hint) from error
 
 
 def _pin_entry(path: str, relative: str, anchor: str) -> PinEntry:

@@ -8,6 +8,7 @@
     a list of ids behind its objects  raised to the highest id
     a slot without its edge           the edge is made; if the object is gone, the slot is emptied
     an edge without a slot            removed
+    a damaged object without a pin    removed
     a map's data                      locks made anew, lists and counters computed anew, if nobody uses the map
 
 What cannot be had back (a damaged header, a file cut short, a copy) stays as it is, and is said again.
@@ -20,7 +21,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from toolchain.errors import FilePlace, ToolchainError
+from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
 from toolchain.pin import ids, reaper, slot_edges
 from toolchain.pin.check import Finding, check
 from toolchain.pin.header import SLOTS, ObjectHeader
@@ -53,6 +54,7 @@ def repair(store: ObjectStore) -> list[str]:
         return []
     done = [*_anchors(store), *_ids(store)]
     done += [f"removed {anchor}, which nobody held" for anchor in collect(store)]
+    done += [f"removed {anchor}, which is damaged and has no pin" for anchor in _ruins(store)]
     for name, _ in sorted(reaper.anchors(store.root)):
         with contextlib.suppress(ToolchainError, OSError):  # the check says what is wrong with it
             done += _object(store, name)
@@ -71,6 +73,22 @@ def _anchors(store: ObjectStore) -> Iterator[str]:
             if header.ino == status.st_ino and header.dev == status.st_dev and not os.path.lexists(anchor):
                 os.link(path, anchor, follow_symlinks=False)
                 yield f"{os.path.relpath(path, store.root)}: linked the anchor of {header.anchor} again"
+
+
+def _ruins(store: ObjectStore) -> Iterator[str]:
+    """Remove objects without a sound header that have no name but their anchor, and no holder."""
+    for anchor, status in sorted(reaper.anchors(store.root), key=lambda each: each[0]):
+        with contextlib.suppress(OSError, RuntimeUnavailable):
+            path = os.path.join(store.root, PRIVATE, "objs", anchor)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if status.st_nlink == 1 and try_lock(descriptor, fcntl.LOCK_EX):
+                    read_header(descriptor, FilePlace(path))
+            except PinError:
+                reaper.remove(store.root, anchor)
+                yield anchor
+            finally:
+                os.close(descriptor)
 
 
 def _ids(store: ObjectStore) -> Iterator[str]:

@@ -23,7 +23,6 @@ from toolchain.vm.links import Link, query
 from toolchain.vm.maps import READ, WRITE, Map, create_map, open_map, repair_map, slot_keeper
 from toolchain.vm.program import UserProgram
 
-
 _RDONLY, _WRONLY = 1 << 3, 1 << 4
 _ACCESS = {0: READ | WRITE, _RDONLY: READ, _WRONLY: WRITE}
 """File flags of BPF_OBJ_GET -> what a map's handle may do."""
