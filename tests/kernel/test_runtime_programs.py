@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import oracle, private_bpffs
+from tests.loader import test_kconfig
 from tests.vm.engines import Observed, summed
 from tests.vm.vectors import Vector, vector_files
 from toolchain.btf.codec import Btf
@@ -186,6 +187,20 @@ def test_every_rejected_program_is_reported(bpf_load, tmp_path, runtime):
     assert outcome.status == 3
     assert [each["where"]["program"] for each in outcome.json["faults"]] == ["first", "second"]
     assert outcome.json["faults"][1]["error"] == "R7 !read_ok"
+
+
+def test_variables_of_the_kernel_configuration(bpf_load, monkeypatch, tmp_path):
+    path = tmp_path / "config"
+    path.write_text(test_kconfig.CONFIG)
+    monkeypatch.setenv("BPF_KCONFIG", str(path))
+    for name, value in test_kconfig.RETURNED.items():
+        outcome = bpf_load("--json", "run", "--both", test_kconfig.OBJECT, "-p", name)
+        (run,) = outcome.json["runs"]
+        assert (name, run["retval"], run["kernel"]["retval"]) == (name, value, value)
+    monkeypatch.delenv("BPF_KCONFIG")
+    outcome = bpf_load("-r", "kernel", "--json", "run", test_kconfig.OBJECT, "-p", "version")
+    major, minor, *_ = os.uname().release.split(".")
+    assert outcome.json["runs"][0]["retval"] >> 8 == int(major) << 8 | int(minor)
 
 
 def private_root() -> str:

@@ -106,10 +106,9 @@ def _by_the_kernel(program: LinkedProgram) -> Any:
 
 def prepare(obj: Any) -> Any:
     """The object, ready to be linked for whom the verdicts are asked."""
-    from toolchain.loader.core_target import with_core_types
-    from toolchain.loader.target import for_running_kernel
+    from toolchain.loader.prepare import prepared
 
-    return with_core_types(for_running_kernel(obj) if verdict_on is _by_the_kernel else obj)
+    return prepared(obj, for_kernel=verdict_on is _by_the_kernel)
 
 
 VERIFIERS: dict[str, Verdict] = {"user": _by_our_verifier, "kernel": _by_the_kernel}

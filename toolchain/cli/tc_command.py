@@ -244,12 +244,11 @@ def choose(obj: ObjectSpec, source: Source) -> tuple[str, str]:
 
 def _explain(runtime: KernelRuntime, obj: ObjectSpec, name: str, prog_type: ProgType) -> None:
     """tc's ``verbose``: what was loaded, and the verifier's log, on stderr."""
-    from toolchain.loader.core_target import with_core_types
     from toolchain.loader.judge import judge
     from toolchain.loader.link import link
-    from toolchain.loader.target import for_running_kernel
+    from toolchain.loader.prepare import prepared
 
-    linked = link(with_core_types(for_running_kernel(obj)), name, prog_type)
+    linked = link(prepared(obj, for_kernel=True), name, prog_type)
     lines = [f"Prog section '{linked.section}' loaded: {linked.slot_count} insns, license: {linked.licence}"]
     lines += [
         f"Map '{each.name}': type {each.map_type.label}, key {each.key_size}, value {each.value_size},"

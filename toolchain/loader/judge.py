@@ -15,9 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from toolchain.isa.map_types import FD_VALUE_TYPES, MAP_IN_MAP_TYPES, MapType
-from toolchain.loader.core_target import TypesOf, with_core_types
+from toolchain.loader.core_target import TypesOf
 from toolchain.loader.pipeline import bind_unpinned, create_map, this_machine
-from toolchain.loader.target import for_running_kernel
+from toolchain.loader.prepare import prepared
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.stages import BoundProgram, LinkedProgram, MapBinding, VerifierStats
@@ -49,12 +49,12 @@ def open_judge(runtime: str, stack: ExitStack, btf: str = "") -> Judge:
     """
     types = TypesOf(btf)
     if runtime == "user":
-        return Judge(partial(with_core_types, types=types), judge_by_verifier)
+        return Judge(partial(prepared, types=types, for_kernel=False), judge_by_verifier)
     from toolchain.loader.runtimes import open_kernel
 
     kernel = open_kernel()
     stack.callback(kernel.close)
-    return Judge(lambda obj: with_core_types(for_running_kernel(obj), types), partial(judge, kernel))
+    return Judge(partial(prepared, types=types, for_kernel=True), partial(judge, kernel))
 
 
 def judge_by_verifier(program: LinkedProgram, log_level: int = 0) -> Judgement:

@@ -17,11 +17,11 @@ from typing import Self
 from toolchain.errors import LinkError
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import OnMismatch, PinLayout
-from toolchain.loader.core_target import with_core_types
 from toolchain.loader.link import link_all
 from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, bind_unpinned, verify_all
 from toolchain.loader.pipeline import load as load_object
+from toolchain.loader.prepare import prepared
 from toolchain.loader.runtimes import open_runtime
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.runtime import MapHandle, ProgHandle, RunResult
@@ -106,7 +106,7 @@ def load(
 
 def link(obj: ObjectSpec, programs: Sequence[str] = (), prog_type: ProgType | None = None) -> tuple[LinkedProgram, ...]:
     """The named programs, or all, linked for the running kernel's types ($BPF_BTF). Raises LinkError, Unsupported."""
-    return link_all(with_core_types(obj), programs, prog_type=prog_type)
+    return link_all(prepared(obj, for_kernel=False), programs, prog_type=prog_type)
 
 
 def verify(program: LinkedProgram) -> VerifiedProgram:

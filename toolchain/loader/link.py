@@ -15,7 +15,7 @@ that the program does not reach are left out.
 What is absent: a weak symbol that nobody defines has address 0, and a call of one becomes a call of a helper that no
 runtime has, which is harmless where the program guards it. A strong one is a LinkError that names it. Functions and
 variables of a kernel (.ksyms) are those of ``obj.target``; without one, weak or not, they are Unsupported: a verdict
-without them would not be the kernel's.
+without them would not be the kernel's. Variables of a kernel's configuration are a data section by now (kconfig.py).
 
 Pure: no file, no clock. Complexity: linear in the instructions reached.
 """
@@ -270,7 +270,10 @@ class _Linker:
         """The address of a kernel's symbol, or 0 for a weak one that nobody defines."""
         extern = self._extern(reference.target)
         if extern.section == ".kconfig":
-            raise Unsupported(f"kernel configuration variable {reference.target}", where)
+            if extern.fault:
+                raise LinkError(f"undefined symbol: {extern.fault}", where)
+            hint = "no kernel configuration can be read here: name a file with $BPF_KCONFIG"
+            raise Unsupported(f"kernel configuration variable {reference.target}", where, hint)
         if extern.section == ".ksyms":
             if self.obj.target is None:
                 raise Unsupported(f"kernel variable {reference.target}", where)

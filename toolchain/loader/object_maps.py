@@ -4,6 +4,7 @@ A data section becomes an array of one element, as libbpf makes it:
 
     section           map name             flags for programs      user space, once filled
     .rodata           OBJECT.rodata        read only               frozen
+    .kconfig          OBJECT.kconfig       read only               frozen
     .data, .bss       OBJECT.data, .bss    read and write          open
     .rodata.x ...     .rodata.x            as the plain section    as the plain section
 
@@ -80,7 +81,7 @@ def data_map(obj: ObjectSpec, data: DataSpec) -> MapSpec:
     """The map that a data section becomes."""
     is_constant = data.kind == ".rodata"
     flags = MapFlag.RDONLY_PROG if is_constant else MapFlag(0)
-    type_id = _section_type(obj.btf, data.name)
+    type_id = _section_type(obj.btf, data.name) if data.name != ".kconfig" else 0  # its DATASEC only declares
     if type_id and _has_visible_variable(obj.btf, type_id):
         flags |= MapFlag.MMAPABLE
     return MapSpec(

@@ -29,13 +29,13 @@ from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, differences_of, normalised, pin_paths
-from toolchain.loader.core_target import TypesOf, with_core_types
+from toolchain.loader.core_target import TypesOf
 from toolchain.loader.link import link_all
 from toolchain.loader.migrate import Migrated, Migration, MigrationOptions
 from toolchain.loader.pinning_file import read_places
+from toolchain.loader.prepare import prepared
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
 from toolchain.loader.slots import fill_map_of_maps, fill_prog_arrays, inner_specs, with_tail_programs
-from toolchain.loader.target import for_running_kernel
 from toolchain.spec.maps import MapSpec, Pinning
 from toolchain.spec.objects import ObjectSpec
 from toolchain.spec.runtime import Handle, MapHandle, MapInfo, ProgHandle, Runtime
@@ -122,7 +122,7 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     nothing was changed.
     """
     options = options or LoadOptions()
-    obj = with_core_types(obj if runtime.takes_verified else for_running_kernel(obj), TypesOf(options.btf))
+    obj = prepared(obj, TypesOf(options.btf), for_kernel=not runtime.takes_verified)
     selected, linked, paths = _linked(obj, options)
     pins = program_pins(selected, options.pin) if options.is_published else {}
     for path in pins.values():
@@ -137,7 +137,7 @@ def linked_programs(
     runtime: Runtime, obj: ObjectSpec, options: LoadOptions
 ) -> tuple[tuple[LinkedProgram, ...], tuple[LinkedProgram, ...], dict[str, str]]:
     """The programs selected, all that will be loaded with them, and map name -> pin path; nothing is touched."""
-    obj = with_core_types(obj if runtime.takes_verified else for_running_kernel(obj), TypesOf(options.btf))
+    obj = prepared(obj, TypesOf(options.btf), for_kernel=not runtime.takes_verified)
     return _linked(obj, options)
 
 

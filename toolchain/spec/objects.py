@@ -229,12 +229,16 @@ class DataSpec(Value):
 
 @value_type
 class ExternSpec(Value):
-    """An undefined symbol that some instruction uses. ``section`` is .ksyms, .kconfig or '' (plain undefined)."""
+    """An undefined symbol that some instruction uses. ``section`` is .ksyms, .kconfig or '' (plain undefined).
+
+    ``fault`` says why a .kconfig variable has no value, where that is known.
+    """
 
     name: str
     section: str = ""
     is_weak: bool = False
     type_id: int = 0
+    fault: str = ""
 
 
 class TargetKernel(Protocol):
