@@ -8,8 +8,10 @@ import sys
 import pytest
 
 from tests.small_objects import counter, unsafe
+from toolchain.cli.pin_command import tree_lines
 from toolchain.isa.map_types import MapType
 from toolchain.loader.captures import CaptureWriter, Packet, read_capture
+from toolchain.spec.runtime import PinEntry
 
 ZERO = ["0", "0", "0", "0"]
 
@@ -384,8 +386,14 @@ def test_prog_show(bpf_load, acc):
 
 
 def test_pin_tree_and_rm(bpf_load, acc, pin_root):
+    listed = {each["path"]: each for each in bpf_load("--json", "pin", "tree").json["pins"]}
+    assert {path: (each["kind"], each["id"], each["name"]) for path, each in listed.items()} == {
+        "one": ("prog", 1, "count"), acc: ("map", 1, "acc")
+    }  # fmt: skip
+    one, shared = (listed[path]["bytes_memlock"] for path in ("one", acc))
+    assert shared == 12 << 10
     assert bpf_load("pin", "tree").out.splitlines() == [
-        pin_root, "  one  prog 1 count", "  tc/", "    globals/", "      acc  map 1",
+        pin_root, f"├── one  prog 1 count, {one} B", "└── tc/", "    └── globals/", "        └── acc  map 1, 12 KiB",
     ]  # fmt: skip
     assert [each["path"] for each in bpf_load("--json", "pin", "tree", "tc").json["pins"]] == [acc]
     outcome = bpf_load("pin", "rm", "nowhere", acc, "neither")
@@ -395,6 +403,17 @@ def test_pin_tree_and_rm(bpf_load, acc, pin_root):
     assert bpf_load("pin", "rm", os.path.join(pin_root, "one")).status == 0
     assert not bpf_load("map", "show").out
     assert not bpf_load("prog", "show").out
+
+
+def test_a_picture_of_any_tree():
+    rows = [(PinEntry(path, "map", 1, size=size), "") for path, size in (("a/b/c", 0), ("a-b", 9_999), ("a/d", 10_240))]
+    assert list(tree_lines(rows)) == [
+        "├── a/", "│   ├── b/", "│   │   └── c  map 1", "│   └── d  map 1, 10 KiB", "└── a-b  map 1, 9999 B"
+    ]  # fmt: skip
+    deep = "/".join("d" * 2000)
+    assert len(list(tree_lines([(PinEntry(deep, "map", 1, size=1 << 40), "name")]))) == 2000
+    control = list(tree_lines([(PinEntry("x\x1b[1m/y\x07", "map", 1), "z\n")]))
+    assert control == ["└── x\\x1b[1m/", "    └── y\\x07  map 1 z\\x0a"]
 
 
 def test_version_and_help(bpf_load):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -108,26 +109,65 @@ def _tree(settings: Settings, below: str) -> int:
     finally:
         runtime.close()
     if settings.as_json:
-        pins = [{"path": entry.path, "kind": entry.kind, "id": entry.id, "name": name} for entry, name in rows]
+        pins = [
+            {"path": entry.path, "kind": entry.kind, "id": entry.id, "name": name, "bytes_memlock": entry.size}
+            for entry, name in rows
+        ]
         render.write(render.json_text({"schema": "bpf-load.pin-tree/1", "root": runtime.pin_root, "pins": pins}))
         return 0
     render.write(render.printable(runtime.pin_root))
-    for line in tree_lines(rows):
-        render.write(render.printable(line))
+    can_draw = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    for line in tree_lines(rows, _LINES if can_draw else _ASCII_LINES):
+        render.write(line)
     return 0
 
 
-def tree_lines(rows: list[tuple[PinEntry, str]]) -> Iterator[str]:
-    """The pins, indented below their directories; each directory once. ``rows`` are sorted by path."""
-    above: list[str] = []
+class _Directory(dict[str, "_Directory | str"]):
+    """Names -> directories, or what to say of a pin."""
+
+
+_LINES = ("├── ", "└── ", "│   ", "    ")
+_ASCII_LINES = ("|-- ", "`-- ", "|   ", "    ")
+"""Before a name, before the last one; below a directory, below the last one."""
+
+
+def tree_lines(rows: list[tuple[PinEntry, str]], lines: tuple[str, ...] = _LINES) -> Iterator[str]:
+    """The pins as a picture of the tree, with kind, id, size and the object's name where the pin has another."""
+    top = _Directory()
     for entry, name in rows:
         *parents, leaf = entry.path.split("/")
-        for depth, parent in enumerate(parents):
-            if above[: depth + 1] != parents[: depth + 1]:
-                yield f"{'  ' * (depth + 1)}{parent}/"
-        above = parents
-        label = f" {name}" if name and name != leaf else ""
-        yield f"{'  ' * (len(parents) + 1)}{leaf}  {entry.kind} {entry.id}{label}"
+        directory = top
+        for parent in parents:
+            below = directory.setdefault(parent, _Directory())
+            directory = below if isinstance(below, _Directory) else _Directory()
+        size = f", {_size(entry.size)}" if entry.size else ""
+        directory[leaf] = f"{entry.kind} {entry.id}{f' {name}' if name not in ('', leaf) else ''}{size}"
+    yield from _branches(top, lines)
+
+
+def _branches(top: _Directory, lines: tuple[str, ...]) -> Iterator[str]:
+    """Without recursion, since others choose the depth."""
+    branch, last, beside, blank = lines
+    waiting = [(name, what, "", at == len(top) - 1) for at, (name, what) in enumerate(top.items())][::-1]
+    while waiting:
+        name, what, indent, is_last = waiting.pop()
+        start = f"{indent}{last if is_last else branch}"
+        if not isinstance(what, _Directory):
+            yield f"{start}{render.printable(f'{name}  {what}')}"
+            continue
+        yield f"{start}{render.printable(name)}/"
+        inner = indent + (blank if is_last else beside)
+        below = [(each, what[each], inner, at == len(what) - 1) for at, each in enumerate(what)]
+        waiting += below[::-1]
+
+
+def _size(size: int) -> str:
+    """Bytes in the largest unit that leaves no more than four digits."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 10_000:
+            return f"{size} {unit}"
+        size = -(-size // 1024)
+    return f"{size} GiB"
 
 
 def _name(runtime: Runtime, entry: PinEntry) -> str:

@@ -26,6 +26,7 @@ from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs, pu
 from toolchain.kernel.attach_target import attach_btf_id
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
+from toolchain.kernel.info import details
 from toolchain.kernel.privileges import closed_to_us, refuse
 from toolchain.kernel.publish import PublishError
 from toolchain.kernel.types import TypeSections
@@ -206,7 +207,8 @@ class KernelRuntime:
             raise RuntimeUnavailable(f"cannot list pins: {closed[0]}", errno.EACCES, PinPlace(start), closed[1])
         for path in bpffs.walk(self.pin_root, below):
             with contextlib.suppress(ToolchainError), self.get(path) as handle:
-                yield PinEntry(path, handle.kind, handle.id)
+                size = details(handle.fileno()).memory_size
+                yield PinEntry(path, handle.kind, handle.id, size=size)
 
     def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
         """Which other processes hold objects of a kind open, by id, as far as they can be seen."""

@@ -443,14 +443,15 @@ def read_header(descriptor: int, where: Where) -> ObjectHeader:
 
 
 def _pin_entry(path: str, relative: str, anchor: str) -> PinEntry:
-    """A pin and its object's name; without a name where the file cannot be read."""
+    """A pin, its object's name and size; without them where the file cannot be read."""
     kind, number = reaper.kind_and_id(anchor)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return PinEntry(relative, kind, number)
     try:
-        return PinEntry(relative, kind, number, decode(os.pread(descriptor, HEADER_SIZE, 0)).name)
+        header = decode(os.pread(descriptor, HEADER_SIZE, 0))
+        return PinEntry(relative, kind, number, header.name, header.file_size)
     except BadHeader:
         return PinEntry(relative, kind, number)
     finally:

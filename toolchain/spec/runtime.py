@@ -139,13 +139,14 @@ class Target(NamedTuple):
 class PinEntry(Value):
     """One pin. ``path`` is relative to the pin root; ``kind`` is 'map', 'prog' or 'link'.
 
-    ``name`` is the object's own, '' where the runtime did not read it.
+    Where the runtime read them: ``name`` is the object's own, ``size`` the bytes that it takes.
     """
 
     path: str
     kind: str
     id: int
     name: str = ""
+    size: int = 0
 
 
 @value_type
