@@ -1,4 +1,4 @@
-"""bpf-load map: show, dump, lookup, update, delete, next, freeze; watch is in map_watch.py."""
+"""bpf-load map: show, dump, lookup, update, delete, next, freeze. The other commands have files of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from toolchain.cli import map_entries, render
 from toolchain.cli.addressing import live_maps, open_map, open_program, take_element, take_reference, take_slot
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
+from toolchain.cli.map_resize_command import resize
+from toolchain.cli.map_transfer_command import export_map, import_map
 from toolchain.cli.map_watch import watch
 from toolchain.cli.typed_values import hex_list
 from toolchain.cli.values import parse_bytes
@@ -198,3 +200,5 @@ _map_command("delete", "Remove a key.", "MAP [key] KEY..", _delete)
 _map_command("freeze", "Refuse changes from user space from now on.", "MAP", _freeze)
 _map_command("next", "Show the key after KEY, or the first one.", "MAP [[key] KEY..]", _next)
 map_group.add_command(watch)
+for _command in (resize, export_map, import_map):
+    map_group.add_command(_command)

@@ -101,6 +101,11 @@ def _preview(binding: MapBinding, old: MapInfo | None, program: LinkedProgram, o
     return MapPreview(spec.name, path, "keep" if on_mismatch is OnMismatch.KEEP and rows else "reuse", old, rows)
 
 
+def preview_of_plan(runtime: Runtime, plan: MapPlan, old: MapHandle) -> MapPreview:
+    """What would become of one map by a plan."""
+    return _surveyed(runtime, MapPreview(plan.name, plan.path, "migrate", plan.old, plan.differences), plan, old)
+
+
 def _surveyed(runtime: Runtime, made: MapPreview, plan: MapPlan, old: MapHandle) -> MapPreview:
     """With the plan, and what looking at every entry showed."""
     if plan.faults:

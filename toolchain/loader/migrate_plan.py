@@ -30,13 +30,13 @@ from toolchain.values import Value, value_type
 if TYPE_CHECKING:
     from toolchain.btf import Btf
 
-_KEYED = frozenset(
+KEYED_TYPES = frozenset(
     {MapType.HASH, MapType.ARRAY, MapType.LRU_HASH, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH}
 )
 ARRAY_TYPES = frozenset({MapType.ARRAY, MapType.PERCPU_ARRAY})
 """All their elements are there from the start, and zero."""
 SLOT_TYPES = frozenset({MapType.PROG_ARRAY, *MAP_IN_MAP_TYPES})
-_DEVICE_TYPES = frozenset({MapType.DEVMAP, MapType.DEVMAP_HASH})
+DEVICE_TYPES = frozenset({MapType.DEVMAP, MapType.DEVMAP_HASH})
 
 
 class Content(StrEnum):
@@ -108,7 +108,7 @@ def resized(old: MapInfo, max_entries: int) -> MapSpec:
     What a runtime does not tell of a live map is left open: the NUMA node, and the flag that says that there is one.
     """
     flags = old.spec.map_flags & ~MapFlag.NUMA_NODE
-    if old.spec.map_type in _DEVICE_TYPES:
+    if old.spec.map_type in DEVICE_TYPES:
         flags &= ~MapFlag.RDONLY_PROG  # the kernel sets it by itself: kernel/bpf/devmap.c, dev_map_init_map()
     return replace(old.spec, max_entries=max_entries, map_flags=flags, style=MapStyle.LIVE, numa_node=0)
 
@@ -124,9 +124,9 @@ def _types_of(info: MapInfo) -> Btf | None:
 def _kind_faults(old: MapSpec, new: MapSpec) -> list[str]:
     kinds = {old.map_type, new.map_type}
     before, after = old.map_type.label, new.map_type.label
-    if kinds <= _KEYED or kinds == {MapType.LPM_TRIE}:
+    if kinds <= KEYED_TYPES or kinds == {MapType.LPM_TRIE}:
         return []
-    if kinds <= _DEVICE_TYPES:
+    if kinds <= DEVICE_TYPES:
         return [] if old.value_size == 4 else [f"a {before} with programs in its entries"]
     if len(kinds) == 1 and old.map_type in SLOT_TYPES:
         return []

@@ -150,8 +150,12 @@ class Repeat(NamedTuple):
         for index in range(self.length):
             begin = at + self.source + index * self.source_stride
             end = to + self.target + index * self.target_stride
-            for step in self.steps:
-                step.move(source, begin, target, end)
+            try:
+                for step in self.steps:
+                    step.move(source, begin, target, end)
+            except Misfit as error:
+                head, _, tail = str(error).rpartition("[]")
+                raise Misfit(f"{head}[{index}]{tail}") from None
 
 
 def _bit_window(bit: int, width: int) -> tuple[int, int, int]:
