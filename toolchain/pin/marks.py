@@ -8,6 +8,7 @@ both are marked first; so the reaper looks at what is marked, and at nothing els
 
     a pinner removes the first mark, and only after its own link(2): the object has a name then
     who takes a name away holds the object's shared lock from before its mark until after its unlink(2)
+    who changes the slots of a map marks that map too, for a reaper to finish what a kill leaves half done
     a reaper removes the second mark only while it has the exclusive lock, and sees another name than the anchor
 
 A mark without an object is one that is about to be made, or was killed at that; it goes after a minute. A name that

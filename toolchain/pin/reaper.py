@@ -181,7 +181,7 @@ def _examine(root: str, anchor: str, slots: slot_edges.SlotKeeper | None) -> lis
             return remove(root, anchor)
         if count > 1:
             if slots is not None:
-                slot_edges.release(root, anchor, descriptor, slots)
+                slot_edges.finish(root, anchor, descriptor, slots)
             marks.clear(root, anchor)
         return None
     finally:

@@ -67,6 +67,7 @@ def changing(root: str, anchor: str, named: Callable[[], set[str]]) -> Iterator[
     """
     with _opened(_edges(root, anchor), os.O_DIRECTORY) as directory:
         lock_exclusive(directory, PinPlace(anchor))
+        marks.mark_drop(root, anchor)  # a reaper finishes what is left of a killed change
         change = SlotChange(root, anchor)
         is_left = True
         try:
@@ -116,27 +117,28 @@ def _settle(root: str, anchor: str, keeper: SlotKeeper) -> None:
         os.rmdir(_edges(root, anchor) + _STAGED)
 
 
-def release(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> None:
-    """Empty a prog array that has no name but its anchor and programs' edges.
+def finish(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> None:
+    """Finish what is left of a killed change; empty a prog array that only programs' edges name.
 
-    ``descriptor`` is open on it, with the exclusive lock: so it has no holder either.
+    ``descriptor`` is open on the map, with the exclusive lock: it has no holder.
     """
-    if not any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
-        return
-    users = _listdir(os.path.join(root, PRIVATE, "refs"))
-    uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
-    if os.fstat(descriptor).st_nlink != 1 + uses:
-        return
     with contextlib.suppress(FileNotFoundError, PermissionError, ToolchainError):  # damage is for the check
-        with _opened(_object(root, anchor), os.O_RDWR) as writable:
-            keeper.clear(writable)
-        SlotChange(root, anchor).settle(set())
+        if is_changing(root, anchor):
+            _settle(root, anchor, keeper)
+        if not any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
+            return
+        users = _listdir(os.path.join(root, PRIVATE, "refs"))
+        uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
+        if os.fstat(descriptor).st_nlink == 1 + uses:
+            with _opened(_object(root, anchor), os.O_RDWR) as writable:
+                keeper.clear(writable)
+            SlotChange(root, anchor).settle(set())
 
 
 def _release(root: str, anchor: str, keeper: SlotKeeper) -> None:
     with _opened(_object(root, anchor), os.O_RDWR) as descriptor:
         if try_lock(descriptor, fcntl.LOCK_EX) and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
-            release(root, anchor, descriptor, keeper)
+            finish(root, anchor, descriptor, keeper)
 
 
 @contextlib.contextmanager
