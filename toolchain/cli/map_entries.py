@@ -90,7 +90,7 @@ def entry_document(info: MapInfo, btf: Btf | None, key: bytes, value: bytes) -> 
     else:
         entry["value"] = hex_list(value)
     if btf is not None:
-        entry["formatted"] = _formatted(info, btf, key, values, is_percpu)
+        entry["formatted"] = formatted_document(info, btf, key, values, is_percpu)
     return entry
 
 
@@ -111,7 +111,7 @@ def change_document(info: MapInfo, btf: Btf | None, key: bytes, old: bytes | Non
     return document
 
 
-def _formatted(info: MapInfo, btf: Btf, key: bytes, values: list[bytes], is_percpu: bool) -> dict[str, Any]:
+def formatted_document(info: MapInfo, btf: Btf, key: bytes, values: list[bytes], is_percpu: bool) -> dict[str, Any]:
     """Key and value by their types, as bpftool writes them; without a key where the key has no type."""
 
     def typed(data: bytes) -> Any:

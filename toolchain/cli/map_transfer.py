@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from toolchain.cli import map_entries
-from toolchain.cli.typed_values import typed_value
 from toolchain.errors import FilePlace, ObjectError, PinConflict, PinPlace, Span, ToolchainError, Unsupported
 from toolchain.isa.map_types import PERCPU_TYPES, map_type_of
 from toolchain.loader.migrate_plan import ARRAY_TYPES, DEVICE_TYPES, KEYED_TYPES
@@ -59,7 +58,10 @@ def export_lines(info: MapInfo, handle: MapHandle, with_formatted: bool) -> Iter
             if percpu
             else f'"value": {_hex_text(values[0])}'
         )
-        formatted = f', "formatted": {_formatted(info, btf, key, values, percpu)}' if btf and with_formatted else ""
+        formatted = ""
+        if btf is not None and with_formatted:
+            typed = map_entries.formatted_document(info, btf, key, values, percpu)
+            formatted = f', "formatted": {json.dumps(typed)}'
         yield f'{{"key": {_hex_text(key)}, {text}{formatted}}}'
     yield json.dumps({"entries": count})
 
@@ -93,21 +95,6 @@ def _hex_text(data: bytes) -> str:
 
 def _cpu_text(cpu: int, value: bytes) -> str:
     return f'{{"cpu": {cpu}, "value": {_hex_text(value)}}}'
-
-
-def _formatted(info: MapInfo, btf: Btf, key: bytes, values: list[bytes], percpu: bool) -> str:
-    def typed(type_id: int, data: bytes) -> Any:
-        return typed_value(btf, type_id, data) if type_id else data.hex(" ")
-
-    spec = info.spec
-    document: dict[str, Any] = {"key": typed(spec.key_type_id, key)}
-    if percpu:
-        document["values"] = [
-            {"cpu": cpu, "value": typed(spec.value_type_id, each)} for cpu, each in enumerate(values)
-        ]  # fmt: skip
-    else:
-        document["value"] = typed(spec.value_type_id, values[0])
-    return json.dumps(document)
 
 
 class Importer:
