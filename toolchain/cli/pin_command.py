@@ -11,8 +11,8 @@ import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
-from toolchain.errors import PinError, ToolchainError, Unsupported
-from toolchain.spec.runtime import PinEntry, Runtime
+from toolchain.errors import ToolchainError, Unsupported
+from toolchain.spec.runtime import MapInfo, PinEntry, Runtime
 
 if TYPE_CHECKING:
     from toolchain.pin.check import Finding
@@ -173,15 +173,11 @@ def _size(size: int) -> str:
 def _name(runtime: Runtime, entry: PinEntry) -> str:
     """The object's own name, which its pin need not be; '' where it has gone meanwhile."""
     try:
-        if entry.kind == "map":
-            with runtime.map_by_id(entry.id) as found:
-                return found.info().spec.name
-        if entry.kind == "prog":
-            with runtime.prog_by_id(entry.id) as program:
-                return program.info().name
-    except PinError:
-        pass
-    return ""
+        with runtime.get(entry.path) as found:
+            info = found.info() if found.id == entry.id else None  # type: ignore[attr-defined]
+    except ToolchainError:
+        return ""
+    return str(info.spec.name if isinstance(info, MapInfo) else getattr(info, "name", ""))
 
 
 def _remove(settings: Settings, paths: tuple[str, ...]) -> int:

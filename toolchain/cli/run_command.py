@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolchain.cli import render
 from toolchain.cli.addressing import open_pin
 from toolchain.cli.common import (
     Action,
@@ -25,7 +26,7 @@ from toolchain.cli.map_changes import snapshot
 from toolchain.cli.run_report import RunReport, Subject
 from toolchain.cli.selection import is_object, load_options, select_one
 from toolchain.cli.verdicts import parse_retval, passed
-from toolchain.errors import CaptureError, FilePlace, PinPlace, ToolchainError, UsageError
+from toolchain.errors import CaptureError, FilePlace, PinPlace, RuntimeUnavailable, ToolchainError, UsageError
 from toolchain.loader.captures import ETHERNET, CaptureWriter, Packet, read_capture
 
 if TYPE_CHECKING:
@@ -151,5 +152,9 @@ def _pinned_program(runtime: Runtime, handle: Any, target: str, stack: ExitStack
     info = handle.info()
     if not isinstance(info, ProgInfo):
         raise ToolchainError("pinned here is no program but a map", PinPlace(target))
-    maps = [stack.enter_context(runtime.map_by_id(each)) for each in info.map_ids]
+    maps = []
+    try:
+        maps = [stack.enter_context(runtime.map_by_id(each)) for each in info.map_ids]
+    except RuntimeUnavailable as error:
+        render.complain(f"bpf-load: warning: what changes in maps is not shown: {error.message}")
     return Subject(handle, info.name, info.prog_type, {each.info().spec.name: each for each in maps})

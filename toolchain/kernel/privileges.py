@@ -92,7 +92,10 @@ def explain(names: tuple[str, ...]) -> tuple[str, str]:
         return f" needs {' and '.join(lacking)}", REMEDY
     if not is_initial_user_namespace():
         text = f": {' and '.join(names)} held in this user namespace only"
-        return text, "pass a token on, with LIBBPF_BPF_TOKEN_PATH or at /sys/fs/bpf; or use the user runtime: -r user"
+        if names == ("CAP_SYS_ADMIN",):
+            return text, "name it by its pin: ids and lists are for the machine's own root"
+        hint = "no token passes it on: a bpffs of this namespace must delegate it ('bpf-load doctor'), or use -r user"
+        return text, hint
     hint = "a lockdown, a security module or a seccomp filter forbids it: see 'bpf-load doctor'"
     return ": the kernel refuses it though no capability is missing", hint
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from toolchain.errors import errno_name
+from toolchain.errors import RuntimeUnavailable, errno_name
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
 from toolchain.isa.program_types import AttachType, ProgType
 from toolchain.kernel import bpffs, calls, info, privileges
 from toolchain.kernel.attach_target import KERNEL_TYPES
 from toolchain.kernel.calls import BpfCallError, ProgLoad
+from toolchain.kernel.token import open_token
 from toolchain.spec.findings import Finding, State
 
 _RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
@@ -54,11 +56,18 @@ _UNPRIVILEGED_SYSCTL = "kernel/unprivileged_bpf_disabled"
 def findings(pin_root: str) -> Iterator[Finding]:
     """Every question about the kernel runtime, in the order in which one needs the answers."""
     yield _capabilities()
+    token = 0
+    if not privileges.is_initial_user_namespace():
+        found, token = _token(pin_root)
+        yield found
     yield _unprivileged()
-    map_types, prog_types = _kinds(MapType, _makes_map), _kinds(ProgType, _loads_program)
+    map_types, prog_types = (
+        _kinds(MapType, partial(_makes_map, token)),
+        _kinds(ProgType, partial(_loads_program, token)),
+    )
     yield _found("maps", map_types, "CAP_BPF")
     yield _found("programs", prog_types, "CAP_BPF, and CAP_NET_ADMIN or CAP_PERFMON for most types")
-    yield _jit()
+    yield _jit(token)
     yield _bpffs(pin_root)
     yield _types()
     yield from _hooks()
@@ -73,6 +82,21 @@ def _capabilities() -> Finding:
     if lacking == ["CAP_SYS_ADMIN"]:
         return Finding("capabilities", State.WARN, "no CAP_SYS_ADMIN: no objects by id, no lists", "run as root")
     return Finding("capabilities", State.FAIL, f"missing: {', '.join(lacking)}", remedy)
+
+
+def _token(pin_root: str) -> tuple[Finding, int]:
+    """In a user namespace: what its bpffs delegates. The token lives as long as this process."""
+    try:
+        token = open_token(pin_root)
+    except RuntimeUnavailable as error:
+        return Finding("token", State.FAIL, str(error), error.hint), 0
+    if token:
+        return Finding(
+            "token", State.OK, "capabilities of this user namespace are passed on, as far as delegated"
+        ), token
+    text = "capabilities of this user namespace do not count in bpf(2), and no bpffs passes them on"
+    remedy = "have root of the machine mount a bpffs for this namespace with delegate_* options"
+    return Finding("token", State.FAIL, text, remedy), 0
 
 
 def _unprivileged() -> Finding:
@@ -98,17 +122,18 @@ def _kinds(kinds: type[MapType] | type[ProgType], attempt: Callable[[int], int])
     return {kind.label: attempt(kind) for kind in kinds if kind not in skipped}
 
 
-def _makes_map(number: int) -> int:
+def _makes_map(token: int, number: int) -> int:
     kind = MapType(number)
     key, value = _SIZES.get(kind, (4, 4))
     is_storage = kind in (MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE)
     try:
-        inner = calls.map_create(MapType.ARRAY, 4, 4, 1) if kind in MAP_IN_MAP_TYPES else 0
+        inner = calls.map_create(MapType.ARRAY, 4, 4, 1, token_fd=token) if kind in MAP_IN_MAP_TYPES else 0
     except BpfCallError as error:
         return error.errno
     try:
         entries = 0 if is_storage else _PAGE_SIZES.get(kind, 1)
-        os.close(calls.map_create(kind, key, value, entries, map_flags=_FLAGS.get(kind, 0), inner_map_fd=inner))
+        flags = _FLAGS.get(kind, 0)
+        os.close(calls.map_create(kind, key, value, entries, map_flags=flags, inner_map_fd=inner, token_fd=token))
     except BpfCallError as error:
         return error.errno
     finally:
@@ -117,12 +142,12 @@ def _makes_map(number: int) -> int:
     return 0
 
 
-def _loads_program(number: int) -> int:
+def _loads_program(token: int, number: int) -> int:
     kind = ProgType(number)
     flags = _SLEEPABLE if kind == ProgType.SYSCALL else 0
     code = _RETURN_0
     attach_type = int(_ATTACH_TYPES.get(kind, 0))
-    answer = calls.prog_load(ProgLoad(kind, code, "GPL", "probe", flags, 0, attach_type))
+    answer = calls.prog_load(ProgLoad(kind, code, "GPL", "probe", flags, 0, attach_type, token_fd=token))
     if answer.fd >= 0:
         os.close(answer.fd)
     return max(-answer.fd, 0) if answer.fd < 0 else 0
@@ -139,8 +164,8 @@ def _found(what: str, answers: dict[str, int], needs: str) -> Finding:
     return Finding(what, State.OK, text)
 
 
-def _jit() -> Finding:
-    answer = calls.prog_load(ProgLoad(ProgType.SOCKET_FILTER, _RETURN_0, "GPL", "probe"))
+def _jit(token: int) -> Finding:
+    answer = calls.prog_load(ProgLoad(ProgType.SOCKET_FILTER, _RETURN_0, "GPL", "probe", token_fd=token))
     setting = _sysctl(_JIT_SYSCTL)
     if answer.fd < 0:
         return Finding("JIT", State.WARN, f"net.core.bpf_jit_enable is {setting or 'not readable'}; no program to ask")

@@ -9,7 +9,7 @@ A place without a bpffs is no obstacle to what needs no pins (verify, run). Publ
 if it is killed (publish.py); bpffs refuses a path that is taken, so a pin never replaces another one. Between two pins
 others may see the first. Maps go first, so a program that is there has its maps there.
 
-A token is passed on where $LIBBPF_BPF_TOKEN_PATH names a bpffs that delegates: libbpf's variable.
+In a user namespace a token is passed on, where its bpffs delegates (token.py).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
 from toolchain.kernel.info import details
 from toolchain.kernel.privileges import closed_to_us, refuse
 from toolchain.kernel.publish import PublishError
+from toolchain.kernel.token import open_token
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import HOOKS, Handle, HookInfo, MapHandle, Order, PinEntry, Process, ProgHandle, Target
 from toolchain.spec.stages import BoundProgram, LinkedProgram, VerifiedProgram, VerifierStats
 
-TOKEN_VARIABLE = "LIBBPF_BPF_TOKEN_PATH"
 _RDONLY = 1 << 3
 _KINDS: dict[str, type[KernelMap] | type[KernelProgram] | type[KernelLink]] = {
     "anon_inode:bpf-map": KernelMap,
@@ -291,12 +291,9 @@ class KernelRuntime:
             refuse(error, f"listing the {kind}s of the machine", None, ("CAP_SYS_ADMIN",))
 
     def _token_fd(self) -> int:
-        """The token to pass on, 0 where none is asked for."""
-        path = os.environ.get(TOKEN_VARIABLE)
-        if not path:
-            return 0
+        """The token to pass on, 0 where there is none."""
         if self._token < 0:
-            self._token = _make_token(path)
+            self._token = open_token(self.pin_root)
         return self._token
 
 
@@ -305,29 +302,17 @@ def is_usable(pin_root: str = "") -> bool:
     if not bpffs.mount_point_of(_resolved(pin_root)):
         return False
     try:
-        os.close(calls.map_create(int(MapType.ARRAY), 4, 4, 1))
-    except BpfCallError:
+        token = open_token(_resolved(pin_root))
+        os.close(calls.map_create(int(MapType.ARRAY), 4, 4, 1, token_fd=token))
+    except (BpfCallError, RuntimeUnavailable):
         return False
+    if token:
+        os.close(token)
     return True
 
 
 def _resolved(pin_root: str) -> str:
     return pin_root or os.environ.get("BPF_PIN_ROOT", "") or bpffs.find_root()
-
-
-def _make_token(path: str) -> int:
-    where = PinPlace(path)
-    try:
-        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise RuntimeUnavailable(f"{TOKEN_VARIABLE} is no directory", error.errno or errno.EIO, where) from error
-    try:
-        return calls.token_create(directory)
-    except BpfCallError as error:
-        hint = f"it takes a bpffs mounted with delegate_* options, in a user namespace; unset {TOKEN_VARIABLE} else"
-        raise RuntimeUnavailable("cannot make a token", error.errno, where, hint) from error
-    finally:
-        os.close(directory)
 
 
 def _handle_on(fd: int, where: PinPlace) -> KernelMap | KernelProgram | KernelLink:
