@@ -1,5 +1,7 @@
-/* A counter in two versions of its value: V=1, and V=2, which has a field more in the middle and a wider one.
- * Compiled: clang -O2 -g -target bpf -mcpu=v3 -DV=1 -S -o counter1.s counter.c (and V=2).
+/* A counter in two versions of its value: V=1, and V=2, which has a field more in the middle and a wider one; with
+ * PERCPU in a per-CPU array, counting without atomic additions.
+ * Compiled: clang -O2 -g -target bpf -mcpu=v3 -DV=1 -S -o counter1.s counter.c (V=2 counter2.s, with -DPERCPU
+ * percpu1.s and percpu2.s), the DWARF sections and .file and .loc taken out.
  */
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -22,8 +24,16 @@ struct value {
 #endif
 };
 
+#ifdef PERCPU
+#define TYPE 6
+#define ADD(field, count) (field) += (count)
+#else
+#define TYPE 2
+#define ADD(field, count) __sync_fetch_and_add(&(field), count)
+#endif
+
 struct {
-    int (*type)[2];
+    int (*type)[TYPE];
     u32 *key;
     struct value *value;
     int (*max_entries)[4];
@@ -38,8 +48,8 @@ __attribute__((section("tc"), used)) int count(struct __sk_buff *skb)
     struct value *value = lookup(&acc, &key);
 
     if (value) {
-        __sync_fetch_and_add(&value->packets, 1);
-        __sync_fetch_and_add(&value->bytes, skb->len);
+        ADD(value->packets, 1);
+        ADD(value->bytes, skb->len);
         value->protocol = 7;
     }
     return 0;

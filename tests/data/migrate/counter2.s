@@ -1,15 +1,10 @@
 	.text
-	.file	"counter.c"
-	.file	0 "/tmp/hA" "counter.c" md5 0xc54c6a1a0620b78bc99f6b0961831a83
 	.section	tc,"ax",@progbits
 	.globl	count                           # -- Begin function count
 	.p2align	3
 	.type	count,@function
 count:                                  # @count
 .Lfunc_begin0:
-	.loc	0 36 0                          # counter.c:36:0
-	.cfi_sections .debug_frame
-	.cfi_startproc
 # %bb.0:
 	#DEBUG_VALUE: count:skb <- $r1
 	r6 = r1
@@ -18,20 +13,17 @@ count:                                  # @count
 	#DEBUG_VALUE: count:skb <- $r6
 	w1 = 0
 .Ltmp2:
-	.loc	0 37 9 prologue_end             # counter.c:37:9
 .Ltmp3:
 .Ltmp4:
 	*(u32 *)(r10 - 4) = w1
 	r2 = r10
 	r2 += -4
-	.loc	0 38 27                         # counter.c:38:27
 .Ltmp5:
 	r1 = acc ll
 	call 1
 .Ltmp6:
 .Ltmp7:
 	#DEBUG_VALUE: count:value <- $r0
-	.loc	0 40 9                          # counter.c:40:9
 .Ltmp8:
 	if r0 == 0 goto LBB0_2
 .Ltmp9:
@@ -39,39 +31,31 @@ count:                                  # @count
 # %bb.1:
 	#DEBUG_VALUE: count:value <- $r0
 	#DEBUG_VALUE: count:skb <- $r6
-	.loc	0 0 9 is_stmt 0                 # counter.c:0:9
 	r1 = 1
 .Ltmp11:
-	.loc	0 41 9 is_stmt 1                # counter.c:41:9
 .Ltmp12:
 .Ltmp13:
 	lock *(u64 *)(r0 + 0) += r1
-	.loc	0 42 50                         # counter.c:42:50
 .Ltmp14:
 	w1 = *(u32 *)(r6 + 0)
-	.loc	0 42 9 is_stmt 0                # counter.c:42:9
-.Ltmp15:
 	lock *(u64 *)(r0 + 24) += r1
 	w1 = 7
-	.loc	0 43 25 is_stmt 1               # counter.c:43:25
-.Ltmp16:
+.Ltmp15:
 	*(u32 *)(r0 + 16) = w1
+.Ltmp16:
 .Ltmp17:
-.Ltmp18:
 LBB0_2:
 	#DEBUG_VALUE: count:value <- $r0
 	#DEBUG_VALUE: count:skb <- $r6
-	.loc	0 45 5                          # counter.c:45:5
-.Ltmp19:
+.Ltmp18:
 	w0 = 0
+.Ltmp19:
 .Ltmp20:
-.Ltmp21:
 	exit
+.Ltmp21:
 .Ltmp22:
-.Ltmp23:
 .Lfunc_end0:
 	.size	count, .Lfunc_end0-count
-	.cfi_endproc
                                         # -- End function
 	.type	acc,@object                     # @acc
 	.section	.maps,"aw",@progbits
@@ -88,634 +72,6 @@ _license:
 	.asciz	"GPL"
 	.size	_license, 4
 
-	.section	.debug_loclists,"",@progbits
-	.long	.Ldebug_list_header_end0-.Ldebug_list_header_start0 # Length
-.Ldebug_list_header_start0:
-	.short	5                               # Version
-	.byte	8                               # Address size
-	.byte	0                               # Segment selector size
-	.long	2                               # Offset entry count
-.Lloclists_table_base0:
-	.long	.Ldebug_loc0-.Lloclists_table_base0
-	.long	.Ldebug_loc1-.Lloclists_table_base0
-.Ldebug_loc0:
-	.byte	4                               # DW_LLE_offset_pair
-	.uleb128 .Lfunc_begin0-.Lfunc_begin0    #   starting offset
-	.uleb128 .Ltmp0-.Lfunc_begin0           #   ending offset
-	.byte	1                               # Loc expr size
-	.byte	81                              # DW_OP_reg1
-	.byte	4                               # DW_LLE_offset_pair
-	.uleb128 .Ltmp0-.Lfunc_begin0           #   starting offset
-	.uleb128 .Lfunc_end0-.Lfunc_begin0      #   ending offset
-	.byte	1                               # Loc expr size
-	.byte	86                              # DW_OP_reg6
-	.byte	0                               # DW_LLE_end_of_list
-.Ldebug_loc1:
-	.byte	4                               # DW_LLE_offset_pair
-	.uleb128 .Ltmp6-.Lfunc_begin0           #   starting offset
-	.uleb128 .Ltmp20-.Lfunc_begin0          #   ending offset
-	.byte	1                               # Loc expr size
-	.byte	80                              # DW_OP_reg0
-	.byte	0                               # DW_LLE_end_of_list
-.Ldebug_list_header_end0:
-	.section	.debug_abbrev,"",@progbits
-	.byte	1                               # Abbreviation Code
-	.byte	17                              # DW_TAG_compile_unit
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	37                              # DW_AT_producer
-	.byte	37                              # DW_FORM_strx1
-	.byte	19                              # DW_AT_language
-	.byte	5                               # DW_FORM_data2
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	114                             # DW_AT_str_offsets_base
-	.byte	23                              # DW_FORM_sec_offset
-	.byte	16                              # DW_AT_stmt_list
-	.byte	23                              # DW_FORM_sec_offset
-	.byte	27                              # DW_AT_comp_dir
-	.byte	37                              # DW_FORM_strx1
-	.byte	17                              # DW_AT_low_pc
-	.byte	27                              # DW_FORM_addrx
-	.byte	18                              # DW_AT_high_pc
-	.byte	6                               # DW_FORM_data4
-	.byte	115                             # DW_AT_addr_base
-	.byte	23                              # DW_FORM_sec_offset
-	.ascii	"\214\001"                      # DW_AT_loclists_base
-	.byte	23                              # DW_FORM_sec_offset
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	2                               # Abbreviation Code
-	.byte	52                              # DW_TAG_variable
-	.byte	0                               # DW_CHILDREN_no
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	3                               # Abbreviation Code
-	.byte	38                              # DW_TAG_const_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	4                               # Abbreviation Code
-	.byte	15                              # DW_TAG_pointer_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	5                               # Abbreviation Code
-	.byte	21                              # DW_TAG_subroutine_type
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	39                              # DW_AT_prototyped
-	.byte	25                              # DW_FORM_flag_present
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	6                               # Abbreviation Code
-	.byte	5                               # DW_TAG_formal_parameter
-	.byte	0                               # DW_CHILDREN_no
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	7                               # Abbreviation Code
-	.byte	15                              # DW_TAG_pointer_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	8                               # Abbreviation Code
-	.byte	38                              # DW_TAG_const_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	9                               # Abbreviation Code
-	.byte	52                              # DW_TAG_variable
-	.byte	0                               # DW_CHILDREN_no
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	63                              # DW_AT_external
-	.byte	25                              # DW_FORM_flag_present
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	2                               # DW_AT_location
-	.byte	24                              # DW_FORM_exprloc
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	10                              # Abbreviation Code
-	.byte	1                               # DW_TAG_array_type
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	11                              # Abbreviation Code
-	.byte	33                              # DW_TAG_subrange_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	55                              # DW_AT_count
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	12                              # Abbreviation Code
-	.byte	36                              # DW_TAG_base_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	62                              # DW_AT_encoding
-	.byte	11                              # DW_FORM_data1
-	.byte	11                              # DW_AT_byte_size
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	13                              # Abbreviation Code
-	.byte	36                              # DW_TAG_base_type
-	.byte	0                               # DW_CHILDREN_no
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	11                              # DW_AT_byte_size
-	.byte	11                              # DW_FORM_data1
-	.byte	62                              # DW_AT_encoding
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	14                              # Abbreviation Code
-	.byte	19                              # DW_TAG_structure_type
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	11                              # DW_AT_byte_size
-	.byte	11                              # DW_FORM_data1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	15                              # Abbreviation Code
-	.byte	13                              # DW_TAG_member
-	.byte	0                               # DW_CHILDREN_no
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	56                              # DW_AT_data_member_location
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	16                              # Abbreviation Code
-	.byte	22                              # DW_TAG_typedef
-	.byte	0                               # DW_CHILDREN_no
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	17                              # Abbreviation Code
-	.byte	19                              # DW_TAG_structure_type
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	11                              # DW_AT_byte_size
-	.byte	11                              # DW_FORM_data1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	18                              # Abbreviation Code
-	.byte	46                              # DW_TAG_subprogram
-	.byte	1                               # DW_CHILDREN_yes
-	.byte	17                              # DW_AT_low_pc
-	.byte	27                              # DW_FORM_addrx
-	.byte	18                              # DW_AT_high_pc
-	.byte	6                               # DW_FORM_data4
-	.byte	64                              # DW_AT_frame_base
-	.byte	24                              # DW_FORM_exprloc
-	.byte	122                             # DW_AT_call_all_calls
-	.byte	25                              # DW_FORM_flag_present
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	39                              # DW_AT_prototyped
-	.byte	25                              # DW_FORM_flag_present
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	63                              # DW_AT_external
-	.byte	25                              # DW_FORM_flag_present
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	19                              # Abbreviation Code
-	.byte	5                               # DW_TAG_formal_parameter
-	.byte	0                               # DW_CHILDREN_no
-	.byte	2                               # DW_AT_location
-	.byte	34                              # DW_FORM_loclistx
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	20                              # Abbreviation Code
-	.byte	52                              # DW_TAG_variable
-	.byte	0                               # DW_CHILDREN_no
-	.byte	2                               # DW_AT_location
-	.byte	24                              # DW_FORM_exprloc
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	21                              # Abbreviation Code
-	.byte	52                              # DW_TAG_variable
-	.byte	0                               # DW_CHILDREN_no
-	.byte	2                               # DW_AT_location
-	.byte	34                              # DW_FORM_loclistx
-	.byte	3                               # DW_AT_name
-	.byte	37                              # DW_FORM_strx1
-	.byte	58                              # DW_AT_decl_file
-	.byte	11                              # DW_FORM_data1
-	.byte	59                              # DW_AT_decl_line
-	.byte	11                              # DW_FORM_data1
-	.byte	73                              # DW_AT_type
-	.byte	19                              # DW_FORM_ref4
-	.byte	0                               # EOM(1)
-	.byte	0                               # EOM(2)
-	.byte	0                               # EOM(3)
-	.section	.debug_info,"",@progbits
-.Lcu_begin0:
-	.long	.Ldebug_info_end0-.Ldebug_info_start0 # Length of Unit
-.Ldebug_info_start0:
-	.short	5                               # DWARF version number
-	.byte	1                               # DWARF Unit Type
-	.byte	8                               # Address Size (in bytes)
-	.long	.debug_abbrev                   # Offset Into Abbrev. Section
-	.byte	1                               # Abbrev [1] 0xc:0x16e DW_TAG_compile_unit
-	.byte	0                               # DW_AT_producer
-	.short	29                              # DW_AT_language
-	.byte	1                               # DW_AT_name
-	.long	.Lstr_offsets_base0             # DW_AT_str_offsets_base
-	.long	.Lline_table_start0             # DW_AT_stmt_list
-	.byte	2                               # DW_AT_comp_dir
-	.byte	2                               # DW_AT_low_pc
-	.long	.Lfunc_end0-.Lfunc_begin0       # DW_AT_high_pc
-	.long	.Laddr_table_base0              # DW_AT_addr_base
-	.long	.Lloclists_table_base0          # DW_AT_loclists_base
-	.byte	2                               # Abbrev [2] 0x27:0x8 DW_TAG_variable
-	.byte	3                               # DW_AT_name
-	.long	47                              # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	33                              # DW_AT_decl_line
-	.byte	3                               # Abbrev [3] 0x2f:0x5 DW_TAG_const_type
-	.long	52                              # DW_AT_type
-	.byte	4                               # Abbrev [4] 0x34:0x5 DW_TAG_pointer_type
-	.long	57                              # DW_AT_type
-	.byte	5                               # Abbrev [5] 0x39:0x10 DW_TAG_subroutine_type
-	.long	73                              # DW_AT_type
-                                        # DW_AT_prototyped
-	.byte	6                               # Abbrev [6] 0x3e:0x5 DW_TAG_formal_parameter
-	.long	73                              # DW_AT_type
-	.byte	6                               # Abbrev [6] 0x43:0x5 DW_TAG_formal_parameter
-	.long	74                              # DW_AT_type
-	.byte	0                               # End Of Children Mark
-	.byte	7                               # Abbrev [7] 0x49:0x1 DW_TAG_pointer_type
-	.byte	4                               # Abbrev [4] 0x4a:0x5 DW_TAG_pointer_type
-	.long	79                              # DW_AT_type
-	.byte	8                               # Abbrev [8] 0x4f:0x1 DW_TAG_const_type
-	.byte	9                               # Abbrev [9] 0x50:0xb DW_TAG_variable
-	.byte	4                               # DW_AT_name
-	.long	91                              # DW_AT_type
-                                        # DW_AT_external
-	.byte	0                               # DW_AT_decl_file
-	.byte	48                              # DW_AT_decl_line
-	.byte	2                               # DW_AT_location
-	.byte	161
-	.byte	0
-	.byte	10                              # Abbrev [10] 0x5b:0xc DW_TAG_array_type
-	.long	103                             # DW_AT_type
-	.byte	11                              # Abbrev [11] 0x60:0x6 DW_TAG_subrange_type
-	.long	107                             # DW_AT_type
-	.byte	4                               # DW_AT_count
-	.byte	0                               # End Of Children Mark
-	.byte	12                              # Abbrev [12] 0x67:0x4 DW_TAG_base_type
-	.byte	5                               # DW_AT_name
-	.byte	6                               # DW_AT_encoding
-	.byte	1                               # DW_AT_byte_size
-	.byte	13                              # Abbrev [13] 0x6b:0x4 DW_TAG_base_type
-	.byte	6                               # DW_AT_name
-	.byte	8                               # DW_AT_byte_size
-	.byte	7                               # DW_AT_encoding
-	.byte	9                               # Abbrev [9] 0x6f:0xb DW_TAG_variable
-	.byte	7                               # DW_AT_name
-	.long	122                             # DW_AT_type
-                                        # DW_AT_external
-	.byte	0                               # DW_AT_decl_file
-	.byte	31                              # DW_AT_decl_line
-	.byte	2                               # DW_AT_location
-	.byte	161
-	.byte	1
-	.byte	14                              # Abbrev [14] 0x7a:0x32 DW_TAG_structure_type
-	.byte	40                              # DW_AT_byte_size
-	.byte	0                               # DW_AT_decl_file
-	.byte	25                              # DW_AT_decl_line
-	.byte	15                              # Abbrev [15] 0x7e:0x9 DW_TAG_member
-	.byte	8                               # DW_AT_name
-	.long	172                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	26                              # DW_AT_decl_line
-	.byte	0                               # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0x87:0x9 DW_TAG_member
-	.byte	10                              # DW_AT_name
-	.long	193                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	27                              # DW_AT_decl_line
-	.byte	8                               # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0x90:0x9 DW_TAG_member
-	.byte	13                              # DW_AT_name
-	.long	210                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	28                              # DW_AT_decl_line
-	.byte	16                              # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0x99:0x9 DW_TAG_member
-	.byte	21                              # DW_AT_name
-	.long	278                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	29                              # DW_AT_decl_line
-	.byte	24                              # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0xa2:0x9 DW_TAG_member
-	.byte	22                              # DW_AT_name
-	.long	295                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	30                              # DW_AT_decl_line
-	.byte	32                              # DW_AT_data_member_location
-	.byte	0                               # End Of Children Mark
-	.byte	4                               # Abbrev [4] 0xac:0x5 DW_TAG_pointer_type
-	.long	177                             # DW_AT_type
-	.byte	10                              # Abbrev [10] 0xb1:0xc DW_TAG_array_type
-	.long	189                             # DW_AT_type
-	.byte	11                              # Abbrev [11] 0xb6:0x6 DW_TAG_subrange_type
-	.long	107                             # DW_AT_type
-	.byte	2                               # DW_AT_count
-	.byte	0                               # End Of Children Mark
-	.byte	12                              # Abbrev [12] 0xbd:0x4 DW_TAG_base_type
-	.byte	9                               # DW_AT_name
-	.byte	5                               # DW_AT_encoding
-	.byte	4                               # DW_AT_byte_size
-	.byte	4                               # Abbrev [4] 0xc1:0x5 DW_TAG_pointer_type
-	.long	198                             # DW_AT_type
-	.byte	16                              # Abbrev [16] 0xc6:0x8 DW_TAG_typedef
-	.long	206                             # DW_AT_type
-	.byte	12                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	4                               # DW_AT_decl_line
-	.byte	12                              # Abbrev [12] 0xce:0x4 DW_TAG_base_type
-	.byte	11                              # DW_AT_name
-	.byte	7                               # DW_AT_encoding
-	.byte	4                               # DW_AT_byte_size
-	.byte	4                               # Abbrev [4] 0xd2:0x5 DW_TAG_pointer_type
-	.long	215                             # DW_AT_type
-	.byte	17                              # Abbrev [17] 0xd7:0x33 DW_TAG_structure_type
-	.byte	13                              # DW_AT_name
-	.byte	32                              # DW_AT_byte_size
-	.byte	0                               # DW_AT_decl_file
-	.byte	11                              # DW_AT_decl_line
-	.byte	15                              # Abbrev [15] 0xdc:0x9 DW_TAG_member
-	.byte	14                              # DW_AT_name
-	.long	266                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	17                              # DW_AT_decl_line
-	.byte	0                               # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0xe5:0x9 DW_TAG_member
-	.byte	17                              # DW_AT_name
-	.long	266                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	18                              # DW_AT_decl_line
-	.byte	8                               # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0xee:0x9 DW_TAG_member
-	.byte	18                              # DW_AT_name
-	.long	198                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	19                              # DW_AT_decl_line
-	.byte	16                              # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0xf7:0x9 DW_TAG_member
-	.byte	19                              # DW_AT_name
-	.long	198                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	20                              # DW_AT_decl_line
-	.byte	20                              # DW_AT_data_member_location
-	.byte	15                              # Abbrev [15] 0x100:0x9 DW_TAG_member
-	.byte	20                              # DW_AT_name
-	.long	266                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	21                              # DW_AT_decl_line
-	.byte	24                              # DW_AT_data_member_location
-	.byte	0                               # End Of Children Mark
-	.byte	16                              # Abbrev [16] 0x10a:0x8 DW_TAG_typedef
-	.long	274                             # DW_AT_type
-	.byte	16                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	5                               # DW_AT_decl_line
-	.byte	12                              # Abbrev [12] 0x112:0x4 DW_TAG_base_type
-	.byte	15                              # DW_AT_name
-	.byte	7                               # DW_AT_encoding
-	.byte	8                               # DW_AT_byte_size
-	.byte	4                               # Abbrev [4] 0x116:0x5 DW_TAG_pointer_type
-	.long	283                             # DW_AT_type
-	.byte	10                              # Abbrev [10] 0x11b:0xc DW_TAG_array_type
-	.long	189                             # DW_AT_type
-	.byte	11                              # Abbrev [11] 0x120:0x6 DW_TAG_subrange_type
-	.long	107                             # DW_AT_type
-	.byte	4                               # DW_AT_count
-	.byte	0                               # End Of Children Mark
-	.byte	4                               # Abbrev [4] 0x127:0x5 DW_TAG_pointer_type
-	.long	300                             # DW_AT_type
-	.byte	10                              # Abbrev [10] 0x12c:0xc DW_TAG_array_type
-	.long	189                             # DW_AT_type
-	.byte	11                              # Abbrev [11] 0x131:0x6 DW_TAG_subrange_type
-	.long	107                             # DW_AT_type
-	.byte	1                               # DW_AT_count
-	.byte	0                               # End Of Children Mark
-	.byte	18                              # Abbrev [18] 0x138:0x2d DW_TAG_subprogram
-	.byte	2                               # DW_AT_low_pc
-	.long	.Lfunc_end0-.Lfunc_begin0       # DW_AT_high_pc
-	.byte	1                               # DW_AT_frame_base
-	.byte	90
-                                        # DW_AT_call_all_calls
-	.byte	23                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	35                              # DW_AT_decl_line
-                                        # DW_AT_prototyped
-	.long	189                             # DW_AT_type
-                                        # DW_AT_external
-	.byte	19                              # Abbrev [19] 0x147:0x9 DW_TAG_formal_parameter
-	.byte	0                               # DW_AT_location
-	.byte	24                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	35                              # DW_AT_decl_line
-	.long	357                             # DW_AT_type
-	.byte	20                              # Abbrev [20] 0x150:0xb DW_TAG_variable
-	.byte	2                               # DW_AT_location
-	.byte	145
-	.byte	4
-	.byte	10                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	37                              # DW_AT_decl_line
-	.long	198                             # DW_AT_type
-	.byte	21                              # Abbrev [21] 0x15b:0x9 DW_TAG_variable
-	.byte	1                               # DW_AT_location
-	.byte	13                              # DW_AT_name
-	.byte	0                               # DW_AT_decl_file
-	.byte	38                              # DW_AT_decl_line
-	.long	210                             # DW_AT_type
-	.byte	0                               # End Of Children Mark
-	.byte	4                               # Abbrev [4] 0x165:0x5 DW_TAG_pointer_type
-	.long	362                             # DW_AT_type
-	.byte	17                              # Abbrev [17] 0x16a:0xf DW_TAG_structure_type
-	.byte	26                              # DW_AT_name
-	.byte	4                               # DW_AT_byte_size
-	.byte	0                               # DW_AT_decl_file
-	.byte	7                               # DW_AT_decl_line
-	.byte	15                              # Abbrev [15] 0x16f:0x9 DW_TAG_member
-	.byte	25                              # DW_AT_name
-	.long	198                             # DW_AT_type
-	.byte	0                               # DW_AT_decl_file
-	.byte	8                               # DW_AT_decl_line
-	.byte	0                               # DW_AT_data_member_location
-	.byte	0                               # End Of Children Mark
-	.byte	0                               # End Of Children Mark
-.Ldebug_info_end0:
-	.section	.debug_str_offsets,"",@progbits
-	.long	112                             # Length of String Offsets Set
-	.short	5
-	.short	0
-.Lstr_offsets_base0:
-	.section	.debug_str,"MS",@progbits,1
-.Linfo_string0:
-	.asciz	"Debian clang version 19.1.7 (3~deb12u1)" # string offset=0
-.Linfo_string1:
-	.asciz	"counter.c"                     # string offset=40
-.Linfo_string2:
-	.asciz	"/tmp/hA"                       # string offset=50
-.Linfo_string3:
-	.asciz	"lookup"                        # string offset=58
-.Linfo_string4:
-	.asciz	"_license"                      # string offset=65
-.Linfo_string5:
-	.asciz	"char"                          # string offset=74
-.Linfo_string6:
-	.asciz	"__ARRAY_SIZE_TYPE__"           # string offset=79
-.Linfo_string7:
-	.asciz	"acc"                           # string offset=99
-.Linfo_string8:
-	.asciz	"type"                          # string offset=103
-.Linfo_string9:
-	.asciz	"int"                           # string offset=108
-.Linfo_string10:
-	.asciz	"key"                           # string offset=112
-.Linfo_string11:
-	.asciz	"unsigned int"                  # string offset=116
-.Linfo_string12:
-	.asciz	"u32"                           # string offset=129
-.Linfo_string13:
-	.asciz	"value"                         # string offset=133
-.Linfo_string14:
-	.asciz	"packets"                       # string offset=139
-.Linfo_string15:
-	.asciz	"unsigned long long"            # string offset=147
-.Linfo_string16:
-	.asciz	"u64"                           # string offset=166
-.Linfo_string17:
-	.asciz	"errors"                        # string offset=170
-.Linfo_string18:
-	.asciz	"protocol"                      # string offset=177
-.Linfo_string19:
-	.asciz	"mark"                          # string offset=186
-.Linfo_string20:
-	.asciz	"bytes"                         # string offset=191
-.Linfo_string21:
-	.asciz	"max_entries"                   # string offset=197
-.Linfo_string22:
-	.asciz	"pinning"                       # string offset=209
-.Linfo_string23:
-	.asciz	"count"                         # string offset=217
-.Linfo_string24:
-	.asciz	"skb"                           # string offset=223
-.Linfo_string25:
-	.asciz	"len"                           # string offset=227
-.Linfo_string26:
-	.asciz	"__sk_buff"                     # string offset=231
-	.section	.debug_str_offsets,"",@progbits
-	.long	.Linfo_string0
-	.long	.Linfo_string1
-	.long	.Linfo_string2
-	.long	.Linfo_string3
-	.long	.Linfo_string4
-	.long	.Linfo_string5
-	.long	.Linfo_string6
-	.long	.Linfo_string7
-	.long	.Linfo_string8
-	.long	.Linfo_string9
-	.long	.Linfo_string10
-	.long	.Linfo_string11
-	.long	.Linfo_string12
-	.long	.Linfo_string13
-	.long	.Linfo_string14
-	.long	.Linfo_string15
-	.long	.Linfo_string16
-	.long	.Linfo_string17
-	.long	.Linfo_string18
-	.long	.Linfo_string19
-	.long	.Linfo_string20
-	.long	.Linfo_string21
-	.long	.Linfo_string22
-	.long	.Linfo_string23
-	.long	.Linfo_string24
-	.long	.Linfo_string25
-	.long	.Linfo_string26
-	.section	.debug_addr,"",@progbits
-	.long	.Ldebug_addr_end0-.Ldebug_addr_start0 # Length of contribution
-.Ldebug_addr_start0:
-	.short	5                               # DWARF version number
-	.byte	8                               # Address size
-	.byte	0                               # Segment selector size
-.Laddr_table_base0:
-	.quad	_license
-	.quad	acc
-	.quad	.Lfunc_begin0
-.Ldebug_addr_end0:
 	.section	.BTF,"",@progbits
 	.short	60319                           # 0xeb9f
 	.byte	1
@@ -724,7 +80,7 @@ _license:
 	.long	0
 	.long	552
 	.long	552
-	.long	510
+	.long	468
 	.long	0                               # BTF_KIND_PTR(id = 1)
 	.long	33554432                        # 0x2000000
 	.long	3
@@ -837,7 +193,7 @@ _license:
 	.long	157                             # BTF_KIND_FUNC(id = 21)
 	.long	201326593                       # 0xc000001
 	.long	20
-	.long	482                             # BTF_KIND_INT(id = 22)
+	.long	440                             # BTF_KIND_INT(id = 22)
 	.long	16777216                        # 0x1000000
 	.long	1
 	.long	16777224                        # 0x1000008
@@ -847,17 +203,17 @@ _license:
 	.long	22
 	.long	4
 	.long	4
-	.long	487                             # BTF_KIND_VAR(id = 24)
+	.long	445                             # BTF_KIND_VAR(id = 24)
 	.long	234881024                       # 0xe000000
 	.long	23
 	.long	1
-	.long	496                             # BTF_KIND_DATASEC(id = 25)
+	.long	454                             # BTF_KIND_DATASEC(id = 25)
 	.long	251658241                       # 0xf000001
 	.long	0
 	.long	17
 	.long	acc
 	.long	40
-	.long	502                             # BTF_KIND_DATASEC(id = 26)
+	.long	460                             # BTF_KIND_DATASEC(id = 26)
 	.long	251658241                       # 0xf000001
 	.long	0
 	.long	24
@@ -908,31 +264,31 @@ _license:
 	.byte	0
 	.ascii	"tc"                            # string offset=163
 	.byte	0
-	.ascii	"/tmp/hA/counter.c"             # string offset=166
+	.ascii	"./counter.c"                   # string offset=166
 	.byte	0
-	.ascii	"__attribute__((section(\"tc\"), used)) int count(struct __sk_buff *skb)" # string offset=184
+	.ascii	"__attribute__((section(\"tc\"), used)) int count(struct __sk_buff *skb)" # string offset=178
 	.byte	0
-	.ascii	"    u32 key = 0;"              # string offset=254
+	.ascii	"    u32 key = 0;"              # string offset=248
 	.byte	0
-	.ascii	"    struct value *value = lookup(&acc, &key);" # string offset=271
+	.ascii	"    struct value *value = lookup(&acc, &key);" # string offset=265
 	.byte	0
-	.ascii	"    if (value) {"              # string offset=317
+	.ascii	"    if (value) {"              # string offset=311
 	.byte	0
-	.ascii	"        __sync_fetch_and_add(&value->packets, 1);" # string offset=334
+	.ascii	"        ADD(value->packets, 1);" # string offset=328
 	.byte	0
-	.ascii	"        __sync_fetch_and_add(&value->bytes, skb->len);" # string offset=384
+	.ascii	"        ADD(value->bytes, skb->len);" # string offset=360
 	.byte	0
-	.ascii	"        value->protocol = 7;"  # string offset=439
+	.ascii	"        value->protocol = 7;"  # string offset=397
 	.byte	0
-	.ascii	"    return 0;"                 # string offset=468
+	.ascii	"    return 0;"                 # string offset=426
 	.byte	0
-	.ascii	"char"                          # string offset=482
+	.ascii	"char"                          # string offset=440
 	.byte	0
-	.ascii	"_license"                      # string offset=487
+	.ascii	"_license"                      # string offset=445
 	.byte	0
-	.ascii	".maps"                         # string offset=496
+	.ascii	".maps"                         # string offset=454
 	.byte	0
-	.ascii	"license"                       # string offset=502
+	.ascii	"license"                       # string offset=460
 	.byte	0
 	.section	.BTF.ext,"",@progbits
 	.short	60319                           # 0xeb9f
@@ -942,8 +298,8 @@ _license:
 	.long	0
 	.long	20
 	.long	20
-	.long	156
-	.long	176
+	.long	140
+	.long	160
 	.long	0
 	.long	8                               # FuncInfo
 	.long	163                             # FuncInfo section string offset=163
@@ -952,46 +308,39 @@ _license:
 	.long	21
 	.long	16                              # LineInfo
 	.long	163                             # LineInfo section string offset=163
-	.long	9
+	.long	8
 	.long	.Lfunc_begin0
 	.long	166
-	.long	184
-	.long	35840                           # Line 35 Col 0
+	.long	178
+	.long	46080                           # Line 45 Col 0
 	.long	.Ltmp4
 	.long	166
-	.long	254
-	.long	37897                           # Line 37 Col 9
+	.long	248
+	.long	48137                           # Line 47 Col 9
 	.long	.Ltmp5
 	.long	166
-	.long	271
-	.long	38939                           # Line 38 Col 27
+	.long	265
+	.long	49179                           # Line 48 Col 27
 	.long	.Ltmp8
 	.long	166
-	.long	317
-	.long	40969                           # Line 40 Col 9
+	.long	311
+	.long	51209                           # Line 50 Col 9
 	.long	.Ltmp13
 	.long	166
-	.long	334
-	.long	41993                           # Line 41 Col 9
+	.long	328
+	.long	52233                           # Line 51 Col 9
 	.long	.Ltmp14
 	.long	166
-	.long	384
-	.long	43058                           # Line 42 Col 50
+	.long	360
+	.long	53257                           # Line 52 Col 9
 	.long	.Ltmp15
 	.long	166
-	.long	384
-	.long	43017                           # Line 42 Col 9
-	.long	.Ltmp16
+	.long	397
+	.long	54297                           # Line 53 Col 25
+	.long	.Ltmp18
 	.long	166
-	.long	439
-	.long	44057                           # Line 43 Col 25
-	.long	.Ltmp19
-	.long	166
-	.long	468
-	.long	46085                           # Line 45 Col 5
-	.addrsig
+	.long	426
+	.long	56325                           # Line 55 Col 5
 	.addrsig_sym count
 	.addrsig_sym acc
 	.addrsig_sym _license
-	.section	.debug_line,"",@progbits
-.Lline_table_start0:

@@ -1,0 +1,352 @@
+	.text
+	.section	tc,"ax",@progbits
+	.globl	count                           # -- Begin function count
+	.p2align	3
+	.type	count,@function
+count:                                  # @count
+.Lfunc_begin0:
+# %bb.0:
+	#DEBUG_VALUE: count:skb <- $r1
+	r6 = r1
+.Ltmp0:
+.Ltmp1:
+	#DEBUG_VALUE: count:skb <- $r6
+	w1 = 0
+.Ltmp2:
+.Ltmp3:
+.Ltmp4:
+	*(u32 *)(r10 - 4) = w1
+	r2 = r10
+	r2 += -4
+.Ltmp5:
+	r1 = acc ll
+	call 1
+.Ltmp6:
+.Ltmp7:
+	#DEBUG_VALUE: count:value <- $r0
+.Ltmp8:
+	if r0 == 0 goto LBB0_2
+.Ltmp9:
+.Ltmp10:
+# %bb.1:
+	#DEBUG_VALUE: count:value <- $r0
+	#DEBUG_VALUE: count:skb <- $r6
+.Ltmp11:
+	r1 = *(u64 *)(r0 + 0)
+	r1 += 1
+	*(u64 *)(r0 + 0) = r1
+.Ltmp12:
+	w1 = *(u32 *)(r6 + 0)
+	w2 = 7
+.Ltmp13:
+	*(u32 *)(r0 + 16) = w2
+.Ltmp14:
+	r2 = *(u64 *)(r0 + 24)
+	r2 += r1
+	*(u64 *)(r0 + 24) = r2
+.Ltmp15:
+.Ltmp16:
+LBB0_2:
+	#DEBUG_VALUE: count:value <- $r0
+	#DEBUG_VALUE: count:skb <- $r6
+.Ltmp17:
+	w0 = 0
+.Ltmp18:
+.Ltmp19:
+	exit
+.Ltmp20:
+.Ltmp21:
+.Lfunc_end0:
+	.size	count, .Lfunc_end0-count
+                                        # -- End function
+	.type	acc,@object                     # @acc
+	.section	.maps,"aw",@progbits
+	.globl	acc
+	.p2align	3, 0x0
+acc:
+	.zero	40
+	.size	acc, 40
+
+	.type	_license,@object                # @_license
+	.section	license,"aw",@progbits
+	.globl	_license
+_license:
+	.asciz	"GPL"
+	.size	_license, 4
+
+	.section	.BTF,"",@progbits
+	.short	60319                           # 0xeb9f
+	.byte	1
+	.byte	0
+	.long	24
+	.long	0
+	.long	552
+	.long	552
+	.long	468
+	.long	0                               # BTF_KIND_PTR(id = 1)
+	.long	33554432                        # 0x2000000
+	.long	3
+	.long	1                               # BTF_KIND_INT(id = 2)
+	.long	16777216                        # 0x1000000
+	.long	4
+	.long	16777248                        # 0x1000020
+	.long	0                               # BTF_KIND_ARRAY(id = 3)
+	.long	50331648                        # 0x3000000
+	.long	0
+	.long	2
+	.long	4
+	.long	6
+	.long	5                               # BTF_KIND_INT(id = 4)
+	.long	16777216                        # 0x1000000
+	.long	4
+	.long	32                              # 0x20
+	.long	0                               # BTF_KIND_PTR(id = 5)
+	.long	33554432                        # 0x2000000
+	.long	6
+	.long	25                              # BTF_KIND_TYPEDEF(id = 6)
+	.long	134217728                       # 0x8000000
+	.long	7
+	.long	29                              # BTF_KIND_INT(id = 7)
+	.long	16777216                        # 0x1000000
+	.long	4
+	.long	32                              # 0x20
+	.long	0                               # BTF_KIND_PTR(id = 8)
+	.long	33554432                        # 0x2000000
+	.long	9
+	.long	42                              # BTF_KIND_STRUCT(id = 9)
+	.long	67108869                        # 0x4000005
+	.long	32
+	.long	48
+	.long	10
+	.long	0                               # 0x0
+	.long	56
+	.long	10
+	.long	64                              # 0x40
+	.long	63
+	.long	6
+	.long	128                             # 0x80
+	.long	72
+	.long	6
+	.long	160                             # 0xa0
+	.long	77
+	.long	10
+	.long	192                             # 0xc0
+	.long	83                              # BTF_KIND_TYPEDEF(id = 10)
+	.long	134217728                       # 0x8000000
+	.long	11
+	.long	87                              # BTF_KIND_INT(id = 11)
+	.long	16777216                        # 0x1000000
+	.long	8
+	.long	64                              # 0x40
+	.long	0                               # BTF_KIND_PTR(id = 12)
+	.long	33554432                        # 0x2000000
+	.long	13
+	.long	0                               # BTF_KIND_ARRAY(id = 13)
+	.long	50331648                        # 0x3000000
+	.long	0
+	.long	2
+	.long	4
+	.long	4
+	.long	0                               # BTF_KIND_PTR(id = 14)
+	.long	33554432                        # 0x2000000
+	.long	15
+	.long	0                               # BTF_KIND_ARRAY(id = 15)
+	.long	50331648                        # 0x3000000
+	.long	0
+	.long	2
+	.long	4
+	.long	1
+	.long	0                               # BTF_KIND_STRUCT(id = 16)
+	.long	67108869                        # 0x4000005
+	.long	40
+	.long	106
+	.long	1
+	.long	0                               # 0x0
+	.long	111
+	.long	5
+	.long	64                              # 0x40
+	.long	42
+	.long	8
+	.long	128                             # 0x80
+	.long	115
+	.long	12
+	.long	192                             # 0xc0
+	.long	127
+	.long	14
+	.long	256                             # 0x100
+	.long	135                             # BTF_KIND_VAR(id = 17)
+	.long	234881024                       # 0xe000000
+	.long	16
+	.long	1
+	.long	0                               # BTF_KIND_PTR(id = 18)
+	.long	33554432                        # 0x2000000
+	.long	19
+	.long	139                             # BTF_KIND_STRUCT(id = 19)
+	.long	67108865                        # 0x4000001
+	.long	4
+	.long	149
+	.long	6
+	.long	0                               # 0x0
+	.long	0                               # BTF_KIND_FUNC_PROTO(id = 20)
+	.long	218103809                       # 0xd000001
+	.long	2
+	.long	153
+	.long	18
+	.long	157                             # BTF_KIND_FUNC(id = 21)
+	.long	201326593                       # 0xc000001
+	.long	20
+	.long	440                             # BTF_KIND_INT(id = 22)
+	.long	16777216                        # 0x1000000
+	.long	1
+	.long	16777224                        # 0x1000008
+	.long	0                               # BTF_KIND_ARRAY(id = 23)
+	.long	50331648                        # 0x3000000
+	.long	0
+	.long	22
+	.long	4
+	.long	4
+	.long	445                             # BTF_KIND_VAR(id = 24)
+	.long	234881024                       # 0xe000000
+	.long	23
+	.long	1
+	.long	454                             # BTF_KIND_DATASEC(id = 25)
+	.long	251658241                       # 0xf000001
+	.long	0
+	.long	17
+	.long	acc
+	.long	40
+	.long	460                             # BTF_KIND_DATASEC(id = 26)
+	.long	251658241                       # 0xf000001
+	.long	0
+	.long	24
+	.long	_license
+	.long	4
+	.byte	0                               # string offset=0
+	.ascii	"int"                           # string offset=1
+	.byte	0
+	.ascii	"__ARRAY_SIZE_TYPE__"           # string offset=5
+	.byte	0
+	.ascii	"u32"                           # string offset=25
+	.byte	0
+	.ascii	"unsigned int"                  # string offset=29
+	.byte	0
+	.ascii	"value"                         # string offset=42
+	.byte	0
+	.ascii	"packets"                       # string offset=48
+	.byte	0
+	.ascii	"errors"                        # string offset=56
+	.byte	0
+	.ascii	"protocol"                      # string offset=63
+	.byte	0
+	.ascii	"mark"                          # string offset=72
+	.byte	0
+	.ascii	"bytes"                         # string offset=77
+	.byte	0
+	.ascii	"u64"                           # string offset=83
+	.byte	0
+	.ascii	"unsigned long long"            # string offset=87
+	.byte	0
+	.ascii	"type"                          # string offset=106
+	.byte	0
+	.ascii	"key"                           # string offset=111
+	.byte	0
+	.ascii	"max_entries"                   # string offset=115
+	.byte	0
+	.ascii	"pinning"                       # string offset=127
+	.byte	0
+	.ascii	"acc"                           # string offset=135
+	.byte	0
+	.ascii	"__sk_buff"                     # string offset=139
+	.byte	0
+	.ascii	"len"                           # string offset=149
+	.byte	0
+	.ascii	"skb"                           # string offset=153
+	.byte	0
+	.ascii	"count"                         # string offset=157
+	.byte	0
+	.ascii	"tc"                            # string offset=163
+	.byte	0
+	.ascii	"./counter.c"                   # string offset=166
+	.byte	0
+	.ascii	"__attribute__((section(\"tc\"), used)) int count(struct __sk_buff *skb)" # string offset=178
+	.byte	0
+	.ascii	"    u32 key = 0;"              # string offset=248
+	.byte	0
+	.ascii	"    struct value *value = lookup(&acc, &key);" # string offset=265
+	.byte	0
+	.ascii	"    if (value) {"              # string offset=311
+	.byte	0
+	.ascii	"        ADD(value->packets, 1);" # string offset=328
+	.byte	0
+	.ascii	"        ADD(value->bytes, skb->len);" # string offset=360
+	.byte	0
+	.ascii	"        value->protocol = 7;"  # string offset=397
+	.byte	0
+	.ascii	"    return 0;"                 # string offset=426
+	.byte	0
+	.ascii	"char"                          # string offset=440
+	.byte	0
+	.ascii	"_license"                      # string offset=445
+	.byte	0
+	.ascii	".maps"                         # string offset=454
+	.byte	0
+	.ascii	"license"                       # string offset=460
+	.byte	0
+	.section	.BTF.ext,"",@progbits
+	.short	60319                           # 0xeb9f
+	.byte	1
+	.byte	0
+	.long	32
+	.long	0
+	.long	20
+	.long	20
+	.long	156
+	.long	176
+	.long	0
+	.long	8                               # FuncInfo
+	.long	163                             # FuncInfo section string offset=163
+	.long	1
+	.long	.Lfunc_begin0
+	.long	21
+	.long	16                              # LineInfo
+	.long	163                             # LineInfo section string offset=163
+	.long	9
+	.long	.Lfunc_begin0
+	.long	166
+	.long	178
+	.long	46080                           # Line 45 Col 0
+	.long	.Ltmp4
+	.long	166
+	.long	248
+	.long	48137                           # Line 47 Col 9
+	.long	.Ltmp5
+	.long	166
+	.long	265
+	.long	49179                           # Line 48 Col 27
+	.long	.Ltmp8
+	.long	166
+	.long	311
+	.long	51209                           # Line 50 Col 9
+	.long	.Ltmp11
+	.long	166
+	.long	328
+	.long	52233                           # Line 51 Col 9
+	.long	.Ltmp12
+	.long	166
+	.long	360
+	.long	53257                           # Line 52 Col 9
+	.long	.Ltmp13
+	.long	166
+	.long	397
+	.long	54297                           # Line 53 Col 25
+	.long	.Ltmp14
+	.long	166
+	.long	360
+	.long	53257                           # Line 52 Col 9
+	.long	.Ltmp17
+	.long	166
+	.long	426
+	.long	56325                           # Line 55 Col 5
+	.addrsig_sym count
+	.addrsig_sym acc
+	.addrsig_sym _license

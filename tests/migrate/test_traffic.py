@@ -1,0 +1,102 @@
+"""Upgrades under traffic on a live veth: after any number of them, every packet and every byte is counted once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.attaching import marks
+from tests.kernel.conftest import net
+from tests.kernel.netns import BPF_LOAD, LEFT
+
+pytestmark = marks()
+__all__ = ["net"]
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data" / "migrate"
+PIN = "tc/globals/acc"
+UPGRADES = 6
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("objects")
+    for source in DATA.glob("*.s"):
+        subprocess.run([ROOT / "bin" / "bpf-as", "-o", directory / f"{source.stem}.o", source], check=True)
+    return directory
+
+
+@contextmanager
+def flood(net):
+    """As many packets as two pings can send."""
+    pings = [net.right.start("ping", "-q", "-f", "-s", "100", LEFT, stdout=subprocess.DEVNULL) for _ in range(2)]
+    time.sleep(0.05)
+    try:
+        yield
+    finally:
+        for ping in pings:
+            ping.send_signal(signal.SIGINT)
+            ping.wait()
+
+
+def seen(net, way="rx"):
+    """Packets and bytes that the device itself has counted."""
+    (row,) = json.loads(net.left.do("ip", "-j", "-s", "link", "show", "dev", "v0"))
+    return row["stats64"][way]["packets"], row["stats64"][way]["bytes"]
+
+
+def counted(net):
+    """Packets and bytes in the map, over all CPUs."""
+    formatted = net.json("map", "dump", PIN)["entries"][0]["formatted"]
+    values = [each["value"] for each in formatted["values"]] if "values" in formatted else [formatted["value"]]
+    return sum(value["packets"] for value in values), sum(value["bytes"] for value in values)
+
+
+@pytest.mark.parametrize("kind", ["counter", "percpu"])
+def test_no_packet_is_lost_or_counted_twice(net, objects, kind):
+    net.ok("attach", objects / f"{kind}1.o", "v0", "ingress", "--pin", "links/in")
+    late = 0
+    with flood(net):
+        for number in range(UPGRADES):
+            version = 2 - number % 2
+            made = net.json("replace", objects / f"{kind}{version}.o", "links/in", "--on-mismatch", "migrate")
+            migrated = made["maps"][0]["migrated"]
+            assert migrated["used_by"] == []
+            assert migrated["exact"]
+            late += migrated["late"]
+    assert counted(net) == seen(net)
+    assert late, "some packet came between the copy and the end of the old program"
+
+
+def test_a_program_that_stays_is_named_and_drained(net, objects):
+    """Two programs share the map; only one is replaced at first, and the other one's counts follow."""
+    net.ok("attach", objects / "counter1.o", "v0", "ingress", "--pin", "links/in")
+    net.ok("attach", objects / "counter1.o", "v0", "egress", "--pin", "links/out")
+    with flood(net):
+        follower = net.left.start(
+            *BPF_LOAD, "-r", "kernel", "--json", "replace", objects / "counter2.o", "links/in", "--on-mismatch",
+            "migrate", "--drain", "30", stdout=subprocess.PIPE,
+        )  # fmt: skip
+        time.sleep(1)
+        assert follower.poll() is None, "egress uses the old map"
+        net.ok("replace", objects / "counter2.o", "links/out")
+        out, _ = follower.communicate(timeout=20)
+        assert follower.returncode == 0
+        assert json.loads(out)["maps"][0]["migrated"]["used_by"] == []
+    received, sent = seen(net), seen(net, "tx")
+    assert counted(net) == (received[0] + sent[0], received[1] + sent[1])
+
+
+def test_who_still_uses_the_old_map_is_said(net, objects):
+    net.ok("attach", objects / "counter1.o", "v0", "ingress", "--pin", "links/in")
+    made = net.load("load", objects / "counter2.o", "--pin", "v2", "--on-mismatch", "migrate")
+    assert made.status == 0
+    assert "programs that still use the old map" in made.err
+    (link,) = [each for each in net.json("link", "show")["links"] if each.get("devname") == "v0"]
+    assert f"prog id {link['prog_id']}." in made.err
