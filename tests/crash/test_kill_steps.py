@@ -49,6 +49,12 @@ def replace(store: ObjectStore) -> None:
         store.pin(made.stored, "old", replacing=True)
 
 
+def swap(store: ObjectStore) -> None:
+    """A new map in the place of the old one, and a program that uses it, as a load that migrates does it."""
+    made, program = make_objects(store)
+    store.publish([(program, "dir/p")], [(made.stored, "old")])
+
+
 def unpin(store: ObjectStore) -> None:
     store.unpin("prog")
 
@@ -111,7 +117,7 @@ def run_killed(operation, root, step: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    "operation", [create, create_and_pin, publish, replace, unpin, gc], ids=lambda each: each.__name__
+    "operation", [create, create_and_pin, publish, replace, swap, unpin, gc], ids=lambda each: each.__name__
 )
 def test_old_or_new(memory_path, operation):
     seen = []
