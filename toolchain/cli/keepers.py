@@ -12,17 +12,20 @@ from toolchain.cli.render import printable
 from toolchain.errors import ToolchainError
 
 if TYPE_CHECKING:
-    from toolchain.spec.runtime import Runtime
+    from toolchain.spec.runtime import Handle, Runtime
 
 
 class Keepers:
-    """The keepers of all objects of a kind ('map', 'prog' or 'link'), or of the one with ``id``."""
+    """The keepers of all objects of a kind ('map', 'prog' or 'link'), or of ``only`` one."""
 
-    def __init__(self, runtime: Runtime, kind: str, id: int = 0) -> None:
+    def __init__(self, runtime: Runtime, kind: str, only: Handle | None = None) -> None:
+        id = only.id if only is not None else 0
         self._pins: dict[int, list[str]] = {}
         with suppress(ToolchainError):
-            for each in runtime.pins():
-                if each.kind == kind and id in (0, each.id):
+            if only is not None:
+                self._pins[id] = runtime.pins_of(only)
+            for each in runtime.pins() if only is None else ():
+                if each.kind == kind:
                     self._pins.setdefault(each.id, []).append(each.path)
         self._processes = runtime.holders(kind, id)
         self._users = runtime.map_users() if kind == "map" else None

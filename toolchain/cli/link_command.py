@@ -79,7 +79,7 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
 def _rows(runtime: Runtime, words: tuple[str, ...], stack: ExitStack) -> Iterator[dict[str, Any]]:
     if words:
         link = open_link(runtime, words, stack)
-        yield link_document(link, Keepers(runtime, "link", link.id).document(link.id))
+        yield link_document(link, Keepers(runtime, "link", link).document(link.id))
         return
     keepers = Keepers(runtime, "link")
     for each in runtime.link_ids():

@@ -68,7 +68,7 @@ def show(settings: Settings, words: tuple[str, ...]) -> Action:
 
 def _show(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
     _refuse_rest(words)
-    keepers = Keepers(runtime, "map", info.id)
+    keepers = Keepers(runtime, "map", handle)
     if settings.as_json:
         document = {"schema": "bpf-load.map-show/1", "map": map_entries.map_document(info, keepers)}
         render.write(render.json_text(document))

@@ -53,7 +53,7 @@ def _dump(settings: Settings, words: tuple[str, ...]) -> int:
         program, names = _code_of(runtime, handle, info)
         rows = listing_rows(program, names)
         if settings.as_json:
-            body = {"program": _document(info, Keepers(runtime, "prog", info.id)), "insns": list(rows)}
+            body = {"program": _document(info, Keepers(runtime, "prog", handle)), "insns": list(rows)}
             render.write(render.json_text({"schema": "bpf-load.prog-dump/1", **body}))
         else:
             for line in listing_lines(rows):
@@ -83,10 +83,10 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
             reference, rest = take_reference(words, "program")
             if rest:
                 raise UsageError(f"unexpected word: {rest[0]}")
-            infos = [open_program(runtime, reference, stack)[1]]
+            handle, info = open_program(runtime, reference, stack)
+            infos, keepers = [info], Keepers(runtime, "prog", handle)
         else:
-            infos = list(live_programs(runtime))
-        keepers = Keepers(runtime, "prog", infos[0].id if words else 0)
+            infos, keepers = list(live_programs(runtime)), Keepers(runtime, "prog")
     if settings.as_json:
         rows = [_document(info, keepers) for info in infos]
         body = {"program": rows[0]} if words else {"programs": rows}

@@ -210,6 +210,11 @@ class KernelRuntime:
                 size = details(handle.fileno()).memory_size
                 yield PinEntry(path, handle.kind, handle.id, size=size)
 
+    def pins_of(self, handle: Handle) -> list[str]:
+        """The paths of an object's pins, in order."""
+        kind = getattr(handle, "kind", "")
+        return [each.path for each in self.pins() if (each.kind, each.id) == (kind, handle.id)]
+
     def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
         """Which other processes hold objects of a kind open, by id, as far as they can be seen."""
         return holders.processes(kind, id)

@@ -146,10 +146,9 @@ def reap_some(root: str, suspects: Sequence[str], slots: slot_edges.SlotKeeper |
     """Remove those of ``suspects`` that are dead, then what only they kept alive. Gives how many went."""
     count, waiting = 0, list(reversed(suspects))
     while waiting:
-        dropped = _examine(root, waiting.pop(), slots)
-        if dropped is not None:
-            count += 1
-            waiting += dropped
+        is_removed, dropped = _examine(root, waiting.pop(), slots)
+        count += is_removed
+        waiting += dropped
     return count
 
 
@@ -162,28 +161,31 @@ def _is_small(root: str) -> bool:
     return True
 
 
-def _examine(root: str, anchor: str, slots: slot_edges.SlotKeeper | None) -> list[str] | None:
-    """Remove an object if it is dead; gives what it kept alive, None if it lives. What has a name loses its marks."""
+def _examine(root: str, anchor: str, slots: slot_edges.SlotKeeper | None) -> tuple[bool, list[str]]:
+    """Remove an object if it is dead. Gives whether, and what is not kept alive by it any more.
+
+    What has another name than its anchor, and no holder, loses its marks.
+    """
     try:
         descriptor = os.open(_path(root, anchor), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         marks.clear_old(root, anchor)
-        return None
+        return False, []
     except OSError:
-        return None
+        return False, []
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not try_lock(descriptor, fcntl.LOCK_EX):
-            return None
+            return False, []
         if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
-            return None
+            return False, []
         count = os.fstat(descriptor).st_nlink
         if count == 1:
-            return remove(root, anchor)
+            return True, remove(root, anchor)
+        dropped = []
         if count > 1:
-            if slots is not None:
-                slot_edges.finish(root, anchor, descriptor, slots)
+            dropped = slot_edges.finish(root, anchor, descriptor, slots) if slots is not None else []
             marks.clear(root, anchor)
-        return None
+        return False, dropped
     finally:
         os.close(descriptor)
 

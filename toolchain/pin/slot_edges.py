@@ -50,10 +50,12 @@ class SlotChange(NamedTuple):
         """Let go of ``target``."""
         marks.take_away(self.root, target, self._edge(target))
 
-    def settle(self, named: set[str]) -> None:
-        """Let go of all that is not named."""
-        for target in set(os.listdir(_edges(self.root, self.anchor))) - named:
+    def settle(self, named: set[str]) -> list[str]:
+        """Let go of all that is not named. Gives what that was."""
+        stale = sorted(set(os.listdir(_edges(self.root, self.anchor))) - named)
+        for target in stale:
             self.drop(target)
+        return stale
 
     def _edge(self, target: str) -> str:
         return os.path.join(_edges(self.root, self.anchor), target)
@@ -108,31 +110,33 @@ def is_changing(root: str, anchor: str) -> bool:
     return os.path.isdir(_edges(root, anchor) + _STAGED)
 
 
-def _settle(root: str, anchor: str, keeper: SlotKeeper) -> None:
+def _settle(root: str, anchor: str, keeper: SlotKeeper) -> list[str]:
     with _opened(_edges(root, anchor), os.O_DIRECTORY) as directory:
         if not try_lock(directory, fcntl.LOCK_EX) or not is_changing(root, anchor):
-            return
+            return []
         with _opened(_object(root, anchor), os.O_RDWR) as descriptor:
-            SlotChange(root, anchor).settle(keeper.named(descriptor))
+            dropped = SlotChange(root, anchor).settle(keeper.named(descriptor))
         os.rmdir(_edges(root, anchor) + _STAGED)
+        return dropped
 
 
-def finish(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> None:
+def finish(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> list[str]:
     """Finish what is left of a killed change; empty a prog array that only programs' edges name.
 
-    ``descriptor`` is open on the map, with the exclusive lock: it has no holder.
+    ``descriptor`` is open on the map, with the exclusive lock: it has no holder. Gives what was let go of.
     """
+    dropped: list[str] = []
     with contextlib.suppress(FileNotFoundError, PermissionError, ToolchainError):  # damage is for the check
         if is_changing(root, anchor):
-            _settle(root, anchor, keeper)
-        if not any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
-            return
-        users = _listdir(os.path.join(root, PRIVATE, "refs"))
-        uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
-        if os.fstat(descriptor).st_nlink == 1 + uses:
-            with _opened(_object(root, anchor), os.O_RDWR) as writable:
-                keeper.clear(writable)
-            SlotChange(root, anchor).settle(set())
+            dropped += _settle(root, anchor, keeper)
+        if any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
+            users = _listdir(os.path.join(root, PRIVATE, "refs"))
+            uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
+            if os.fstat(descriptor).st_nlink == 1 + uses:
+                with _opened(_object(root, anchor), os.O_RDWR) as writable:
+                    keeper.clear(writable)
+                dropped += SlotChange(root, anchor).settle(set())
+    return dropped
 
 
 def _release(root: str, anchor: str, keeper: SlotKeeper) -> None:

@@ -140,9 +140,11 @@ class ObjectStore:
         try:
             if not stat.S_ISREG(os.stat(place).st_mode):
                 raise PinError("not an object", errno.EACCES, where)
-            return self._open(place, where, writable)
+            stored = self._open(place, where, writable)
         except OSError as error:
             raise translated(error, "cannot get", where) from error
+        stored.pin = path
+        return stored
 
     def by_id(self, kind: str, id: int, writable: bool | None = None) -> StoredObject:
         """The live object of that id. ``writable`` as for get. Raises PinError(ENOENT)."""
@@ -284,20 +286,30 @@ class ObjectStore:
         except OSError as error:
             raise translated(error, "cannot look at the pin tree", PinPlace(below or self.root)) from error
 
-    def pins_of(self, stored: StoredObject, known: str = "") -> list[str]:
+    def pins_of(self, stored: StoredObject) -> list[str]:
         """The paths of all pins of an object, in order, relative to the root.
 
-        ``known``: one of them, which makes it unnecessary to look at the whole tree where it is the only one.
+        The tree is walked until all are found; not at all where the pin that the object was got by is the only one.
         """
-        anchor = stored.header.anchor
-        missing = os.fstat(stored.fileno()).st_nlink - 1 - reaper.user_count(self.root, anchor)
-        with contextlib.suppress(OSError, PinError):
-            place = names.place_of_existing(self.root, known) if known else ""
-            if place and missing == 1 and os.path.samestat(os.lstat(place), os.fstat(stored.fileno())):
-                return [os.path.relpath(place, os.path.realpath(self.root))]
-        if missing <= 0:
+        anchor, known = stored.header.anchor, stored.pin
+        try:
+            status = os.lstat(self._anchor_path(anchor))
+            missing = status.st_nlink - 1 - reaper.user_count(self.root, anchor)
+            if known and missing == 1:
+                place = names.place_of_existing(self.root, known)
+                if os.path.samestat(os.lstat(place), status):
+                    return [os.path.relpath(place, os.path.realpath(self.root))]
+            found: list[str] = []
+            for path, inode in inodes_below(self.root, PRIVATE) if missing > 0 else ():
+                if inode == status.st_ino:
+                    found.append(os.path.relpath(path, self.root))
+                    if len(found) == missing:
+                        break
+        except FileNotFoundError:
             return []
-        return [entry.path for entry in self.walk() if f"{entry.kind}{entry.id}" == anchor]
+        except OSError as error:
+            raise translated(error, "cannot look at the pin tree", PinPlace(self.root)) from error
+        return found
 
     def reap(self, is_full: bool = False) -> int:
         """Remove every object that nobody holds; finish what a killed process published. Gives the number removed.

@@ -21,15 +21,17 @@ class StoredObject:
 
     Owns: the fd (``close``, or the end of a ``with`` block). While it is open the object lives, pinned or not.
     ``is_writable`` says whether the fd is. ``header`` is a private copy. ``root``: its tree, '' for none.
+    ``pin``: the path that it was got by, '' for none.
     """
 
-    __slots__ = ("_descriptor", "header", "is_writable", "root")
+    __slots__ = ("_descriptor", "header", "is_writable", "pin", "root")
 
     def __init__(self, descriptor: int, header: ObjectHeader, is_writable: bool, root: str = "") -> None:
         self._descriptor = descriptor
         self.header = header
         self.is_writable = is_writable
         self.root = root
+        self.pin = ""
 
     @property
     def id(self) -> int:

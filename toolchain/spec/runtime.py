@@ -313,6 +313,9 @@ class Runtime(Protocol):
     def pins(self, below: str = "") -> Iterator[PinEntry]:
         """Everything pinned below a directory."""
 
+    def pins_of(self, handle: Handle) -> list[str]:
+        """The paths of an object's pins, in order."""
+
     def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
         """Which other processes hold objects of a kind ('map', 'prog', 'link') open, by id, as far as they can be seen.
 

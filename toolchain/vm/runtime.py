@@ -131,6 +131,10 @@ class UserRuntime:
         """Every pin in a directory and below it. Raises PinError."""
         return self.store.walk(below)
 
+    def pins_of(self, handle: Handle) -> list[str]:
+        """The paths of an object's pins, in order."""
+        return self.store.pins_of(_stored(handle))
+
     def holders(self, kind: str, id: int = 0) -> Mapping[int, tuple[Process, ...]]:
         """Which other processes hold objects of a kind open, by id, as far as they can be seen."""
         return holders.processes(self.pin_root, kind, id)
