@@ -56,10 +56,13 @@ def cpu_parts(spec: MapSpec, value: bytes) -> list[bytes]:
 def _named(what: str, convert: Conversion) -> Callable[[bytes], bytes]:
     if convert.is_identity:
         return lambda data: data
+    apply = convert.compiled()
+    if apply != convert.apply:
+        return apply
 
     def named(data: bytes) -> bytes:
         try:
-            return convert.apply(data)
+            return apply(data)
         except Misfit as error:
             raise Misfit(f"{what}: {error}") from None
 

@@ -21,6 +21,7 @@ Complexity: a step for each run of bytes that moves alike; types are untrusted, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -260,16 +261,22 @@ class _Walk:
         if is_same and is_whole:
             self._copied(path, old_id, bit // 8, new_id, new_bit // 8, width // 8)
             return
-        if is_whole:
+        fits = new_width > width and (is_new_signed or not is_signed)
+        if is_whole and fits and not is_signed:
+            shift = 0 if sys.byteorder == "little" else (new_width - width) // 8
+            self.steps.append(Copy(bit // 8, new_bit // 8 + shift, width // 8))
+        elif is_whole:
             self.steps.append(
                 Number(path, bit // 8, width // 8, is_signed, new_bit // 8, new_width // 8, is_new_signed)
             )
         else:
             self.steps.append(Bits(path, bit, width, is_signed, new_bit, new_width, is_new_signed))
         if (bit, width, is_signed) != (new_bit, new_width, is_new_signed):
-            fits = new_width > width and (is_new_signed or not is_signed)
-            fits = fits or (new_width, is_new_signed) == (width, is_signed)
-            self.rows.append(FieldRow(path, before, after, "widened" if fits else "each value is checked"))
+            if fits:
+                self._row(path, before, after, "widened")
+            else:
+                is_moved = (new_width, is_new_signed) == (width, is_signed)
+                self._row(path, before, after, "moved" if is_moved else "each value is checked")
 
     def _copied(self, path: str, old_id: int, at: int, new_id: int, to: int, size: int) -> None:
         self.steps.append(Copy(at, to, size))
