@@ -453,3 +453,55 @@ def test_control_characters_in_names_do_not_reach_the_terminal(bpf_load, written
     for command in ("inspect", "load", "run"):
         outcome = bpf_load(command, path)
         assert "\x1b" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        (("m",), 2, "type is missing"),
+        (("m", "type", "array", "key", "4", "value", "4"), 2, "entries is missing"),
+        (("m", "type", "array", "key", "4", "value", "4", "entries"), 2, "entries takes a word"),
+        (("m", "type", "array", "key", "4", "key", "4"), 2, "key is given twice"),
+        (("m", "type", "arrow", "key", "4", "value", "4", "entries", "1"), 2, "unknown map type: arrow"),
+        (("m", "type", "array", "key", "0x1ffffffff", "value", "4", "entries", "1"), 2, "key is no number"),
+        (("m", "kind", "array"), 2, "unknown word: kind"),
+        (("m", "type", "array", "key", "8", "value", "4", "entries", "1"), 1, "EINVAL"),
+        (("m", "type", "ringbuf", "key", "0", "value", "0", "entries", "4096"), 5, "ringbuf"),
+        (("m", "inner_map", "x"), 5, "map create inner_map"),
+        (("one", "type", "array", "key", "4", "value", "4", "entries", "1"), 1, "EEXIST"),
+        (("x.y", "type", "array", "key", "4", "value", "4", "entries", "1"), 1, "EPERM"),
+    ],
+)
+def test_maps_that_cannot_be_made(bpf_load, acc, pins, words, status, text):
+    before = pins()
+    outcome = bpf_load("map", "create", *words)
+    assert outcome.status == status, outcome
+    assert text in outcome.err
+    assert pins() == before
+
+
+def test_map_create(bpf_load, pins):
+    made = bpf_load("map", "create", "a/m", "type", "hash", "key", "4", "value", "0x8", "entries", "16", "flags", "1")
+    assert (made.status, made.out) == (0, "map m: hash, id 1, pinned at a/m\n")
+    shown = bpf_load("--json", "map", "show", "a/m").json["map"]
+    assert (shown["type"], shown["bytes_value"], shown["max_entries"], shown["flags"]) == ("hash", 8, 16, 1)
+    other = bpf_load("--json", "map", "create", "n", "name", "x", "type", "1", "key", "4", "value", "8", "entries", "2")
+    assert other.json["map"] == {"id": 2, "type": "hash", "name": "x", "pinned": ["n"]}
+    assert "map 'm': no such key: 07 00 00 00: ENOENT" in bpf_load("map", "lookup", "a/m", "7").err
+    assert "map 'm': delete of key 07 00 00 00: ENOENT" in bpf_load("map", "delete", "a/m", "7").err
+    assert "map 'm': update of key 07 00 00 00: ENOENT" in bpf_load("map", "update", "a/m", "7", "1", "exist").err
+    assert "map 'm': no keys: ENOENT" in bpf_load("map", "next", "a/m").err
+
+
+def test_an_object_of_another_kind_says_what_to_type(bpf_load, acc):
+    assert bpf_load("attach", "one", "eth0", "ingress", "--pin", "l").status == 0
+    for command, path, what, other in (
+        ("map", "one", "no map but a program", "prog"), ("map", "l", "no map but a link", "link"),
+        ("prog", acc, "no program but a map", "map"), ("prog", "l", "no program but a link", "link"),
+        ("link", acc, "no link but a map", "map"), ("link", "one", "no link but a program", "prog"),
+    ):  # fmt: skip
+        outcome = bpf_load(command, "show", path)
+        assert outcome.status == 1
+        assert f"pinned here is {what}" in outcome.err
+        assert f"hint: 'bpf-load {other} show {path}' shows it" in outcome.err
+        assert bpf_load(other, "show", path).status == 0

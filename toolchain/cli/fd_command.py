@@ -12,17 +12,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Settings
-from toolchain.errors import FilePlace, PinError, PinPlace, ToolchainError, UsageError
+from toolchain.errors import FilePlace, ToolchainError, UsageError
 
 if TYPE_CHECKING:
     from toolchain.loader.hand_over import Received
-    from toolchain.spec.runtime import Handle, ProgHandle, Runtime
+    from toolchain.spec.runtime import Handle, Runtime
 
 _SECONDS = click.FloatRange(0, 86_400)
 
@@ -118,19 +118,13 @@ def run(words: Sequence[str], received: Sequence[Received]) -> NoReturn:
 
 def _pinned(runtime: Runtime, received: Sequence[Received], pin: str) -> dict[int, str]:
     """Pin all objects, or none: their pins, by number in the message."""
-    from toolchain.loader.publish import LostRace, publish
+    from toolchain.loader.pinning import pin_all
 
     if len(received) == 1:
         paths = [pin]
     else:
         paths = [f"{pin.rstrip('/')}/{_name_of(each).replace('.', '_')}" for each in received]
-    handles = [cast("ProgHandle", each.handle) for each in received]
-    try:
-        publish(runtime, (), list(zip(handles, paths, strict=True)))
-    except LostRace as error:
-        import errno
-
-        raise PinError("pin exists", errno.EEXIST, PinPlace(pin)) from error
+    pin_all(runtime, [(each.handle, path) for each, path in zip(received, paths, strict=True)])
     return {each.number: path for each, path in zip(received, paths, strict=True)}
 
 

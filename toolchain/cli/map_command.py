@@ -13,6 +13,7 @@ from toolchain.cli import map_entries, render
 from toolchain.cli.addressing import live_maps, open_map, open_program, take_element, take_reference, take_slot
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
+from toolchain.cli.map_create import create
 from toolchain.cli.map_resize_command import resize
 from toolchain.cli.map_transfer_command import export_map, import_map
 from toolchain.cli.map_watch import watch
@@ -20,6 +21,7 @@ from toolchain.cli.typed_values import hex_list
 from toolchain.cli.values import parse_bytes
 from toolchain.errors import MapError, UsageError
 from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
+from toolchain.spec.maps import key_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +113,7 @@ def _lookup(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapIn
     if value is None:
         import errno
 
-        raise MapError("no such key", errno.ENOENT)
+        raise MapError(f"map {info.spec.name!r}: no such key: {key_words(key)}", errno.ENOENT)
     btf = map_entries.map_btf(info)
     if settings.as_json:
         document = {"schema": "bpf-load.map-lookup/1", **map_entries.entry_document(info, btf, key, value)}
@@ -164,7 +166,8 @@ def _next(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo
     if following is None:
         import errno
 
-        raise MapError("no key after this one", errno.ENOENT)
+        after = f"no key after {key_words(key)}" if key is not None else "no keys"
+        raise MapError(f"map {info.spec.name!r}: {after}", errno.ENOENT)
     if settings.as_json:
         document: dict[str, Any] = {"schema": "bpf-load.map-next/1", "next_key": hex_list(following)}
         render.write(render.json_text(document))
@@ -200,5 +203,5 @@ _map_command("delete", "Remove a key.", "MAP [key] KEY..", _delete)
 _map_command("freeze", "Refuse changes from user space from now on.", "MAP", _freeze)
 _map_command("next", "Show the key after KEY, or the first one.", "MAP [[key] KEY..]", _next)
 map_group.add_command(watch)
-for _command in (resize, export_map, import_map):
+for _command in (create, resize, export_map, import_map):
     map_group.add_command(_command)

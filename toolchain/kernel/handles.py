@@ -17,7 +17,7 @@ from toolchain.kernel import calls, info
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.privileges import refuse
-from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle
+from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle, key_words
 from toolchain.spec.runtime import LinkInfo, MapInfo, ProgHandle, ProgInfo, RunResult
 
 _BATCH_COUNT = 4096
@@ -126,7 +126,7 @@ class KernelMap(_FdHandle):
         except BpfCallError as error:
             if error.errno == errno.ENOENT:
                 return None
-            self._fail("lookup", error)
+            self._fail("lookup", error, key)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
         """Write an element."""
@@ -135,7 +135,7 @@ class KernelMap(_FdHandle):
         try:
             calls.map_update(self.fileno(), self._checked(key), value, flags)
         except BpfCallError as error:
-            self._fail("update", error)
+            self._fail("update", error, key)
 
     def fill(self, keys: bytes, values: bytes, flags: int = 0) -> int:
         """Set many elements, keys and values given end to end; how many. By batches where the type has them."""
@@ -163,7 +163,7 @@ class KernelMap(_FdHandle):
         try:
             calls.map_delete(self.fileno(), self._checked(key))
         except BpfCallError as error:
-            self._fail("delete", error)
+            self._fail("delete", error, key)
 
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key`` (None: the first); None at the end."""
@@ -173,7 +173,7 @@ class KernelMap(_FdHandle):
         except BpfCallError as error:
             if error.errno == errno.ENOENT:
                 return None
-            self._fail("next", error)
+            self._fail("next", error, key)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every element once, as far as concurrent writers allow; by batches where the type has them."""
@@ -234,8 +234,9 @@ class KernelMap(_FdHandle):
     def _error(self, what: str, number: int = errno.EINVAL) -> MapError:
         return MapError(f"map {self._name or self._info.name!r}: {what}", number)
 
-    def _fail(self, operation: str, error: BpfCallError) -> NoReturn:
-        raise self._error(operation, error.errno) from error
+    def _fail(self, operation: str, error: BpfCallError, key: bytes | None = None) -> NoReturn:
+        what = operation if key is None else f"{operation} of key {key_words(key)}"
+        raise self._error(what, error.errno) from error
 
 
 class KernelProgram(_FdHandle):

@@ -100,3 +100,11 @@ class MapSpec(Value):
     def with_pin(self, pinning: Pinning, pin_name: str = "") -> MapSpec:
         """The same map, asking for another pin."""
         return replace(self, pinning=pinning, pin_name=pin_name)
+
+
+_SHOWN_KEY_SIZE = 32
+
+
+def key_words(key: bytes) -> str:
+    """A key as errors name it: its first bytes in hex."""
+    return key[:_SHOWN_KEY_SIZE].hex(" ") + (" .." if len(key) > _SHOWN_KEY_SIZE else "")

@@ -28,7 +28,7 @@ from toolchain.pin.header import HEADER_SIZE, BadHeader, ObjectHeader, decode
 from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
-from toolchain.spec.maps import MapSpec, MapStyle
+from toolchain.spec.maps import MapSpec, MapStyle, key_words
 from toolchain.spec.runtime import Handle, MapInfo
 from toolchain.vm._core import ffi, lib
 from toolchain.vm.slots import KIND_HELD, Slots
@@ -101,7 +101,7 @@ class Map(MutableMapping[bytes, bytes]):
         status = lib.vm_map_read(self._live(), self._key(key), ffi.from_buffer(value))
         if status == -errno.ENOENT:
             return None
-        self._require(status, "lookup")
+        self._require(status, "lookup", key)
         return bytes(value)
 
     def update(  # type: ignore[override]
@@ -122,7 +122,7 @@ class Map(MutableMapping[bytes, bytes]):
             if value is None:
                 raise TypeError("update of one element needs a value")
             status = lib.vm_map_write(self._live(), self._key(key), self._value(_bytes(value)), flags)
-            self._require(status, "update")
+            self._require(status, "update", key)
             return
         pairs = iter(key.items() if isinstance(key, Mapping) else key)
         while chunk := list(islice(pairs, _BATCH_COUNT)):
@@ -181,7 +181,7 @@ class Map(MutableMapping[bytes, bytes]):
             self._live(), self._key(key)
             self._slots.remove(key)
             return
-        self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete")
+        self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete", key)
 
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key`` (None: the first); None at the end."""
@@ -190,7 +190,7 @@ class Map(MutableMapping[bytes, bytes]):
         status = lib.vm_map_next_key(self._live(), before, ffi.from_buffer(after))
         if status == -errno.ENOENT:
             return None
-        self._require(status, "next_key")
+        self._require(status, "next_key", key)
         return bytes(after)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:  # type: ignore[override]
@@ -279,11 +279,11 @@ class Map(MutableMapping[bytes, bytes]):
             raise self._error(f"value of {len(value)} bytes ({self.value_size})", errno.EINVAL)
         return ffi.from_buffer(value)
 
-    def _require(self, status: int, what: str) -> None:
+    def _require(self, status: int, what: str, key: bytes | None = None) -> None:
         if status == -errno.EPERM and not self.stored.is_writable and os.fstatvfs(self.fileno()).f_flag & os.ST_RDONLY:
             raise self._read_only(what)
         if status != 0:
-            raise self._error(what, -status)
+            raise self._error(what if key is None else f"{what} of key {key_words(key)}", -status)
 
     def _error(self, what: str, number: int) -> MapError:
         return MapError(f"map {self.spec.name!r}: {what}", number)

@@ -25,7 +25,7 @@ from toolchain.pin.header import HEADER_SIZE, BadHeader, ObjectHeader, decode
 from toolchain.pin.root import PRIVATE, translated
 from toolchain.pin.slot_edges import changing
 from toolchain.pin.stored import StoredObject
-from toolchain.spec.maps import MapSpec
+from toolchain.spec.maps import MapSpec, key_words
 from toolchain.spec.stages import LinkedProgram
 from toolchain.vm._core import ffi, lib
 
@@ -87,7 +87,7 @@ class Slots:
         except OSError as error:
             raise translated(error, f"cannot put {held.anchor} into a slot", self._place) from error
         if status:
-            raise self._error("update", -status)
+            raise self._error(f"update of key {key_words(key)}", -status)
 
     def remove(self, key: bytes) -> None:
         """Empty a slot. Raises MapError: ENOENT, E2BIG, EPERM."""
@@ -101,7 +101,7 @@ class Slots:
         except OSError as error:
             raise translated(error, "cannot empty a slot", self._place) from error
         if status:
-            raise self._error("delete", -status)
+            raise self._error(f"delete of key {key_words(key)}", -status)
 
     def named(self) -> set[str]:
         """The anchors of all that the slots name."""
