@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
@@ -61,7 +62,5 @@ def test_whatever_bytes_come():
         row = rtnl.Row(rng.randbytes(_TCMSG.size), rtnl.unpacked(bytes(data)))
         assert isinstance(_decoded(row), Filter)
         list(rtnl._messages(bytes(data), rng.randrange(3)))
-        try:
+        with contextlib.suppress(LoadError, RuntimeUnavailable):
             rtnl._check(bytes(data), "request", {})
-        except (LoadError, RuntimeUnavailable) as error:
-            assert str(error)

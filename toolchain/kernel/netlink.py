@@ -123,14 +123,15 @@ class TrafficControl(RtnetlinkSocket):
         ``options``: is_direct, classid, flags (names of _FLAGS_GEN).
         """
         generic = sum(_FLAGS_GEN[each] for each in options.get("flags", ()))
-        numbers: tuple[tuple[int, int], ...] = (
-            (_CLASSID, options.get("classid") or 0),
-            (_FLAGS, _DIRECT_ACTION if options.get("is_direct") else 0),
-            (_FLAGS_GEN_ATTRIBUTE, generic),
-        )
-        wanted = ((_FD, prog_fd), (_NAME, name), *(each for each in numbers if each[1]))
+        numbers = {
+            _CLASSID: int(options.get("classid") or 0),
+            _FLAGS: _DIRECT_ACTION if options.get("is_direct") else 0,
+            _FLAGS_GEN_ATTRIBUTE: generic,
+        }
+        wanted: list[tuple[int, Attribute]] = [(_FD, prog_fd), (_NAME, name)]
+        wanted += [(each, value) for each, value in numbers.items() if value]
         flags = rtnl.ACK | rtnl.ECHO | rtnl.CREATE | (0 if replacing else rtnl.EXCL)
-        made = self._filter(rtnl.NEWTFILTER, flags, what, place, ((_KIND, "bpf"), (_OPTIONS, wanted)))
+        made = self._filter(rtnl.NEWTFILTER, flags, what, place, ((_KIND, "bpf"), (_OPTIONS, tuple(wanted))))
         found = [each for each in map(_decoded, made) if each.handle]
         return found[0] if found else Filter(place.protocol, place.pref, 0, "bpf", place.handle)
 
