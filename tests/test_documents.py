@@ -68,7 +68,7 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 def test_every_command_of_the_readme_exists():
     known = run(str(BINARIES / "bpf-load"), "--help")
-    for command in re.findall(r"^bpf-load (\w+)", README, re.M):
+    for command in re.findall(r"^bpf-load ([\w-]+)", README, re.M):
         assert re.search(rf"^  {command} ", known, re.M), command
 
 

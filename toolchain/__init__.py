@@ -31,6 +31,7 @@ _HOMES = {
     "Link": "toolchain.loader.library",
     "LoadedObject": "toolchain.loader.library",
     "open_runtime": "toolchain.loader.runtimes",
+    "possible_cpus": "toolchain.loader.pipeline",
     "read_capture": "toolchain.loader.captures",
     "CaptureWriter": "toolchain.loader.captures",
     "ToolchainError": "toolchain.errors",
