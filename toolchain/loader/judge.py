@@ -90,8 +90,8 @@ _ANY_INNER = MapSpec("inner", MapType.ARRAY, 4, 4, 1)
 def _completed(spec: MapSpec) -> MapSpec:
     """``spec`` as a map that can be made, where it leaves to its user space what changes no verdict.
 
-    That is how many elements it has, what stands in the slots of a map of fds, that its fds have 4 bytes, and that a
-    ring has neither keys nor values.
+    That is how many elements it has, how deep its stack traces are, what stands in the slots of a map of fds, that its
+    fds have 4 bytes, and that a ring has neither keys nor values.
     """
     if spec.values:
         spec = replace(spec, values=())
@@ -99,6 +99,8 @@ def _completed(spec: MapSpec) -> MapSpec:
         spec = replace(spec, max_entries=this_machine().page_size if spec.map_type in _RINGS else 1)
     if spec.map_type in _RINGS:
         spec = replace(spec, key_size=0, value_size=0, key_type_id=0, value_type_id=0)
+    if spec.map_type is MapType.STACK_TRACE:
+        spec = replace(spec, key_size=spec.key_size or 4, value_size=spec.value_size or 8)
     if spec.map_type in FD_VALUE_TYPES:
         spec = replace(spec, key_size=spec.key_size or 4, value_size=4, value_type_id=0)
     if spec.map_type in MAP_IN_MAP_TYPES and spec.inner is None:
