@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -57,7 +57,7 @@ class Pair:
         self.stack.close()
 
     def copy(self):
-        self.migration.require(self.plan)
+        self.migration.require([self.plan])
         self.migration.copy(self.plan, self.old, self.new)
         return self
 
@@ -219,6 +219,22 @@ def test_more_entries_than_there_is_room_for(runtime, kind):
             pair.old.update(number(index), value1(index, 0, 0))
         found = pair.copy().migration.results()[0]
         assert (found.entries, found.left_out, len(found.misfits)) == (16, 44, 20)
+
+
+def test_what_an_lru_map_evicts_at_once_is_no_silent_loss(runtime):
+    """The kernel's LRU maps hold fewer than max_entries where free elements are with other CPUs."""
+    count = 1000
+    for is_lossy in (False, True):
+        with Pair(runtime, (MapType.HASH, 4, count), (MapType.LRU_HASH, 4, count), is_lossy=is_lossy) as pair:
+            for index in range(count):
+                pair.old.update(number(index), value1(index, 0, 1))
+            found = None
+            with suppress(MigrationRefused):
+                found = pair.copy().migration.results()[0]
+            there = sum(1 for _ in pair.new.items())
+            assert (found is None) == (there < count and not is_lossy)
+            if found is not None:
+                assert (found.entries, found.left_out) == (count, count - there)
 
 
 def test_an_array_cut_short(runtime):

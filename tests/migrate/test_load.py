@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,15 @@ import pytest
 from tests.small_objects import counter
 from toolchain.elf import read_spec
 from toolchain.errors import LoadError, MigrationRefused, PinError
+from toolchain.isa.map_types import MapType
 from toolchain.loader.bind import OnMismatch
 from toolchain.loader.dry_run import preview
-from toolchain.loader.migrate import MigrationOptions
+from toolchain.loader.migrate import Migration, MigrationOptions
+from toolchain.loader.migrate_plan import plan_map
 from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, load
 from toolchain.loader.resize import resize
+from toolchain.spec.maps import MapSpec
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "migrate"
@@ -196,10 +201,53 @@ def test_resize_of_a_map_in_use_is_refused_unless_told(runtime, objects):
             resize(runtime, old, 8, MigrationOptions(), while_used=True)
 
 
-def test_resize_of_slots_keeps_what_they_name(runtime):
-    from toolchain.isa.map_types import MapType
-    from toolchain.spec.maps import MapSpec
+def test_the_new_pin_has_the_mode_of_the_old_one(runtime, objects):
+    load(runtime, read_object(str(objects[1]))).close()
+    path = os.path.join(runtime.pin_root, PIN)
+    os.chmod(path, 0o640)
+    load(runtime, read_object(str(objects[2])), MIGRATE).close()
+    assert os.stat(path).st_mode & 0o7777 == 0o640
 
+
+def test_another_pin_of_the_old_map_is_named(runtime, objects):
+    with load(runtime, read_object(str(objects[1]))) as loaded:
+        runtime.pin(loaded.maps[0].handle, "again")
+        old_id = loaded.maps[0].handle.id
+    with load(runtime, read_object(str(objects[2])), MIGRATE) as loaded:
+        assert loaded.maps[0].migrated.elsewhere == ("again",)
+    assert tree(runtime)["again"] == old_id
+
+
+def test_all_maps_that_cannot_are_named_at_once(runtime):
+    maps = [MapSpec(name, MapType.QUEUE if runtime.name == "kernel" else MapType.ARRAY, 0, 8, 4) for name in "ab"]
+    if runtime.name == "user":
+        maps = [MapSpec(name, MapType.PROG_ARRAY, 4, 4, 4) for name in "ab"]
+    plans = []
+    for spec in maps:
+        with runtime.map_create(spec) as handle:
+            new = replace(spec, map_type=MapType.HASH, key_size=4)
+            plans.append(plan_map(handle.info(), new, None, spec.name))
+    with Migration(runtime, 1) as migration, pytest.raises(MigrationRefused) as error:
+        migration.require(plans)
+    assert [fault.where.path for fault in error.value.faults] == ["a", "b"]
+
+
+def test_programs_in_slots_go_over(runtime, objects):
+    """A prog array of another size: what the object's own slots do not name stays."""
+    with (
+        load(runtime, read_object(str(objects[1]))) as loaded,
+        runtime.map_create(MapSpec("jumps", MapType.PROG_ARRAY, 4, 4, 2)) as jumps,
+    ):
+        program = loaded.programs[0].handle
+        jumps.update((1).to_bytes(4, "little"), struct.pack("=i", program.fileno()))
+        runtime.pin(jumps, "jumps")
+        made = resize(runtime, jumps, 3, MigrationOptions())
+        assert made.entries == 1
+        with runtime.get("jumps") as new:
+            assert new.lookup((1).to_bytes(4, "little")) == program.id.to_bytes(4, "little")
+
+
+def test_resize_of_slots_keeps_what_they_name(runtime):
     inner = MapSpec("inner", MapType.ARRAY, 4, 8, 1)
     with (
         runtime.map_create(inner) as held,

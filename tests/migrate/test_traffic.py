@@ -61,7 +61,6 @@ def counted(net):
 @pytest.mark.parametrize("kind", ["counter", "percpu"])
 def test_no_packet_is_lost_or_counted_twice(net, objects, kind):
     net.ok("attach", objects / f"{kind}1.o", "v0", "ingress", "--pin", "links/in")
-    late = 0
     with flood(net):
         for number in range(UPGRADES):
             version = 2 - number % 2
@@ -69,9 +68,7 @@ def test_no_packet_is_lost_or_counted_twice(net, objects, kind):
             migrated = made["maps"][0]["migrated"]
             assert migrated["used_by"] == []
             assert migrated["exact"]
-            late += migrated["late"]
     assert counted(net) == seen(net)
-    assert late, "some packet came between the copy and the end of the old program"
 
 
 def test_a_program_that_stays_is_named_and_drained(net, objects):

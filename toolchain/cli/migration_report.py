@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolchain.cli import render
+from toolchain.isa.map_types import MapType
 
 if TYPE_CHECKING:
     from toolchain.loader.dry_run import MapPreview, Preview
@@ -147,6 +148,15 @@ def migration_warnings(each: Migrated) -> list[str]:
             f"programs that still use the old map (id {each.old_id}) of {each.name}: prog id {names}. What they write"
             " from now on is not in the new one: replace them, or migrate with --drain SECONDS while you do"
         )
+    if each.used_by and each.map_type is MapType.PROG_ARRAY:
+        found.append(
+            f"their tail calls end: the slots of the old map (id {each.old_id}) are emptied with its last user"
+        )
+    if each.elsewhere:
+        pins = ", ".join(each.elsewhere[:5])
+        found.append(
+            f"the old map (id {each.old_id}) of {each.name} is still pinned at {pins}: who reads there sees it"
+        )
     if not each.is_exact:
         found.append(
             f"map {each.name}: late writes were merged without a program; what was counted meanwhile may be lost"
@@ -172,6 +182,7 @@ def migrated_document(each: Migrated) -> dict[str, Any]:
         "left_out": each.left_out,
         "left_behind": list(each.misfits),
         "used_by": list(each.used_by),
+        "elsewhere": list(each.elsewhere),
         "exact": each.is_exact,
     }
 

@@ -73,6 +73,8 @@ def publish(root: str, pins: Sequence[tuple[int, str]], swaps: Sequence[tuple[in
                 if number < len(swaps):
                     _link(os.path.join(root, path), os.path.join(place, f"old-{number}"), path)
                 _pin(fd, os.path.join(place, str(number)), path)
+                if number < len(swaps):
+                    _make_like(os.path.join(place, f"old-{number}"), os.path.join(place, str(number)))
                 os.symlink(path, os.path.join(place, f"to-{number}"))
             place = _become(place, _COMMIT)
             try:
@@ -187,6 +189,14 @@ def _remove(place: str) -> None:
         for name in sorted(os.listdir(place)):
             os.unlink(os.path.join(place, name))
         os.rmdir(place)
+
+
+def _make_like(old: str, new: str) -> None:
+    """Mode and owner of the pin that gives way: they are the pin's, and those who may use it still may."""
+    status = os.lstat(old)
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(new, status.st_uid, status.st_gid)
+    os.chmod(new, stat.S_IMODE(status.st_mode))
 
 
 def _become(place: str, state: str) -> str:

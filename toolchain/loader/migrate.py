@@ -21,6 +21,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from toolchain.errors import ToolchainError
+from toolchain.isa.map_types import MapType
 from toolchain.spec.runtime import MapHandle, Runtime
 from toolchain.values import Value, value_type
 
@@ -51,7 +52,8 @@ class Migrated(Value):
 
     ``entries`` were carried over, ``again`` of them copied again; ``late`` were merged after the swap, and of ``kept``
     the new map's own value stayed. ``left_out`` were not carried over, for ``misfits`` (the first of them).
-    ``used_by``: ids of programs that still use the old map. ``is_exact``: every merge was atomic.
+    ``used_by``: ids of programs that still use the old map; ``elsewhere``: pins that still lead to it. ``is_exact``:
+    every merge was atomic.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Migrated(Value):
     misfits: tuple[str, ...] = ()
     used_by: tuple[int, ...] = ()
     is_exact: bool = True
+    elsewhere: tuple[str, ...] = ()
+    map_type: MapType = MapType.UNSPEC
 
 
 class _Moving(NamedTuple):
@@ -88,13 +92,17 @@ class Migration:
         self._used_by: dict[int, tuple[int, ...]] = {}
         self._stack = ExitStack()
 
-    def require(self, plan: MapPlan) -> None:
-        """Take on a plan. Raises MigrationRefused with all its faults."""
-        if plan.faults:
+    def require(self, plans: Sequence[MapPlan]) -> None:
+        """Take on plans. Raises MigrationRefused with all faults of all of them."""
+        refused = [each for each in plans if each.faults]
+        if refused:
             from toolchain.loader.migrate_copy import refusal
 
-            raise refusal(plan, plan.faults)
-        self.plans.append(plan)
+            errors = [refusal(each, each.faults) for each in refused]
+            faults = tuple(fault for error in errors for fault in (error.faults or (error,)))
+            errors[0].faults = faults if len(faults) > 1 else ()
+            raise errors[0]
+        self.plans += plans
 
     def copy(self, plan: MapPlan, old: MapHandle, new: MapHandle) -> None:
         """Carry the entries of ``old`` over into ``new``. Raises MigrationRefused, MapError."""
@@ -123,10 +131,10 @@ class Migration:
             assert each.late is not None
             self._stack.callback(each.late.close)
         begin = time.monotonic()
-        self._runtime.wait_for_programs()
         while True:
-            changed = self._merge()
             self._used_by = self._users()
+            self._runtime.wait_for_programs()  # so nobody writes after the merge but who is named
+            changed = self._merge()
             passed = time.monotonic() - begin
             is_over = not changed and not any(self._used_by.values())
             if is_over or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
@@ -141,11 +149,18 @@ class Migration:
             found.append(
                 Migrated(
                     copy.plan.name, copy.plan.path, old_id, new_id, copy.entries, copy.again,
-                    late.merged if late else 0, late.kept if late else 0, copy.left_out, tuple(copy.misfits),
-                    self._used_by.get(old_id, ()), late.is_exact if late else True,
+                    late.merged if late else 0, late.kept if late else 0, copy.left_out + copy.evicted,
+                    tuple(copy.misfits), self._used_by.get(old_id, ()), late.is_exact if late else True,
+                    tuple(self._elsewhere(old_id) if late else ()), copy.plan.new.map_type,
                 )
             )  # fmt: skip
         return found
+
+    def _elsewhere(self, old_id: int) -> list[str]:
+        """Pins that still lead to an old map."""
+        with suppress(ToolchainError):
+            return [each.path for each in self._runtime.pins() if (each.kind, each.id) == ("map", old_id)]
+        return []
 
     def _merge(self) -> int:
         count = 0

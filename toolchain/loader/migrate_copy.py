@@ -28,7 +28,8 @@ LISTED = 20
 """Entries that are named one by one."""
 _BATCH_BYTES = 1 << 20
 _BATCH_COUNT = 1 << 12
-_HINT = "--lossy leaves such entries behind; --on-mismatch replace begins with an empty map"
+_HINT = "--lossy leaves such entries behind"
+_LRU_TYPES = frozenset({MapType.LRU_HASH, MapType.LRU_PERCPU_HASH})
 
 
 def key_text(key: bytes) -> str:
@@ -41,7 +42,7 @@ class MapCopy:
     """One map on its way. ``new`` None: nothing is written, only looked at.
 
     ``entries`` were carried over, ``again`` of them a second time; ``left_out`` counts those that do not go over, and
-    ``misfits`` says why, of the first ones.
+    ``misfits`` says why, of the first ones. ``evicted``: how many an LRU map has dropped again by itself.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class MapCopy:
     ) -> None:
         self.runtime, self.plan, self.old, self.new = runtime, plan, old, new
         self.is_lossy = is_lossy
-        self.entries = self.again = self.left_out = 0
+        self.entries = self.again = self.left_out = self.evicted = 0
         self.misfits: list[str] = []
         self.baseline: dict[bytes, bytes] = {}
         self.convert = entry_converter(plan, cpu_count)
@@ -75,8 +76,7 @@ class MapCopy:
             self.baseline[key] = value
             if not (self._skips_zero and value is zero):
                 self._carry(key, value, is_new)
-        self._flush()
-        self._refuse()
+        self._settle()
 
     def catch_up(self) -> None:
         """Carry over again what has changed since. Raises as copy."""
@@ -85,8 +85,7 @@ class MapCopy:
         gone = self.changes(self._carry_again)
         for key in gone:
             self._forget(key)
-        self._flush()
-        self._refuse()
+        self._settle()
 
     def changes(self, changed: Callable[[bytes, bytes | None, bytes], None]) -> list[bytes]:
         """Call ``changed`` with key, value in the baseline and value now; the keys that went. The baseline follows."""
@@ -195,10 +194,19 @@ class MapCopy:
         if len(self.misfits) < LISTED:
             self.misfits.append(f"entry {key_text(key)}: {why}")
 
-    def _refuse(self) -> None:
-        if not self.misfits or self.is_lossy:
-            return
-        raise refusal(self.plan, self.misfits, self.left_out)
+    def _settle(self) -> None:
+        """Write what is left; raise MigrationRefused where something does not go over.
+
+        An LRU map may evict long before it has max_entries: kernel/bpf/bpf_lru_list.c keeps free elements by CPU.
+        """
+        self._flush()
+        if self.plan.new.map_type in _LRU_TYPES and self.new is not None:
+            self.evicted = max(0, self.entries - sum(1 for _ in self.new.items()))
+        reasons = list(self.misfits)
+        if self.evicted:
+            reasons.append(f"{self.evicted} entries: the new map has evicted them already, as LRU maps may")
+        if reasons and not self.is_lossy:
+            raise refusal(self.plan, reasons, self.left_out + (1 if self.evicted else 0))
 
 
 def refusal(plan: MapPlan, reasons: list[str] | tuple[str, ...], count: int = 0) -> MigrationRefused:

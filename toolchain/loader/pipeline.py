@@ -174,8 +174,7 @@ def _attempt(
         bound = bind(linked, paths, view_of(found), options.on_mismatch, this_machine())
         ready = verify_all(bound) if runtime.takes_verified else bound
         migration = stack.enter_context(Migration(runtime, possible_cpus(), options.migration))
-        for each in plan_migrations(bound, found, options.on_mismatch):
-            migration.require(each)
+        migration.require(plan_migrations(bound, found, options.on_mismatch))
         maps = _make_maps(runtime, obj, bound, found, stack, options.is_published)
         programs = _load_programs(runtime, ready, maps, pins, stack)
         for plan in migration.plans:

@@ -71,7 +71,7 @@ def resize(
         require_unused(runtime, info, pins[0])
     with ExitStack() as stack:
         migration = stack.enter_context(Migration(runtime, possible_cpus(), options))
-        migration.require(plan)
+        migration.require([plan])
         new = stack.enter_context(runtime.map_create(plan.new, info.btf))
         migration.copy(plan, old, new)
 

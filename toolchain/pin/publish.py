@@ -115,6 +115,7 @@ def _decide(root: str, anchors: Sequence[str], places: Sequence[str], swap_count
         os.link(_private(root, "objs", anchor), os.path.join(staged, str(index)), follow_symlinks=False)
         if index < swap_count:
             os.link(places[index], os.path.join(staged, f"{index}{_OLD}"), follow_symlinks=False)
+            os.chmod(os.path.join(staged, str(index)), os.lstat(places[index]).st_mode & 0o7777)
     relative = [os.fsencode(os.path.relpath(place, os.path.realpath(root))) for place in places]
     with open(os.path.join(staged, PLAN), "wb") as plan:
         plan.write(b"\0".join(relative))
