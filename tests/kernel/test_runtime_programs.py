@@ -19,6 +19,7 @@ from tests.vm.vectors import Vector, vector_files
 from toolchain.btf.codec import Btf
 from toolchain.elf import read_spec
 from toolchain.errors import LoadError, Rejected, Unsupported
+from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.kernel import KernelRuntime, info
 from toolchain.kernel.programs import FIRST_LOG_SIZE, log_stats, reason
@@ -26,6 +27,7 @@ from toolchain.loader.judge import judge, judge_by_verifier
 from toolchain.loader.link import link
 from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, load
+from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedProgram
 
 from tests.small_objects import counter, unsafe  # isort: skip
@@ -208,6 +210,15 @@ def private_root() -> str:
     if not directory:
         pytest.skip("this process may not mount a bpffs")
     return directory
+
+
+@pytest.mark.parametrize("extra", [0, 1 << 44])
+def test_a_program_that_uses_an_arena(runtime, extra):
+    spec = MapSpec("arena", MapType.ARENA, 0, 0, 2, int(MapFlag.MMAPABLE), map_extra=extra)
+    code = bytes.fromhex("18510000000000000000000000000000b7000000000000009500000000000000")
+    program = small(code=code, maps=(spec,), section="syscall", prog_type=ProgType.SYSCALL, prog_flags=1 << 4)
+    with runtime.map_create(spec) as arena, runtime.prog_load(BoundProgram.unpinned(program), [arena]) as loaded:
+        assert loaded.info().map_ids == (arena.id,)
 
 
 def small(**changes) -> LinkedProgram:

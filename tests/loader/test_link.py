@@ -15,6 +15,9 @@ from tests.loader.handmade import (
     to_map,
 )
 from toolchain.btf import BtfExt, FuncRecord, LineRecord
+from toolchain.btf.builder import BtfBuilder
+from toolchain.btf.types import DeclTag, Func, FuncProto
+from toolchain.btf.types import Linkage as BtfLinkage
 from toolchain.errors import LinkError, Unsupported
 from toolchain.isa.codec import decode
 from toolchain.isa.insn import Insn
@@ -174,6 +177,27 @@ def test_weak_and_strong_externs():
             linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "kfunc", is_weak=is_weak))
     with pytest.raises(Unsupported, match="kernel configuration variable CONFIG_HZ"):
         linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "CONFIG_HZ", is_weak=True))
+
+
+def test_an_exception_callback_comes_last():
+    def linked(*names):
+        btf = BtfBuilder()
+        func = btf.add(Func("main", btf.add(FuncProto(0)), BtfLinkage.GLOBAL))
+        for name in names:
+            btf.add(DeclTag(f"exception_callback:{name}", func))
+        functions = [
+            function("main", [CALL_UNRESOLVED, END], [call(0, "sub")]),
+            function("thrown", [MOV0, MOV0, END], section=".text"),
+            function("sub", [END], section=".text", offset=24),
+        ]
+        return link(an_object(functions, btf=btf.build()), "main").functions
+
+    assert [(each.name, each.slot) for each in linked("thrown")] == [("main", 0), ("sub", 2), ("thrown", 3)]
+    assert [each.name for each in linked("sub")] == ["main", "sub"]
+    assert [each.name for each in linked()] == ["main", "sub"]
+    assert [each.name for each in linked("thrown", "sub")] == ["main", "sub"]
+    with pytest.raises(LinkError, match="undefined function: nowhere"):
+        linked("nowhere")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LinkedProgram
 
 SECONDS = 20
-MEMORY = 3 << 30
+MEMORY = 6 << 30
+"""Of address space: an arena may take 4 GiB of it."""
 WIDE = 0x18
 
 Row = dict[str, Any]

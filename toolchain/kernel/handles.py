@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NoReturn, Self, TypeVar
 
 from toolchain.errors import LoadError, MapError
@@ -355,4 +356,17 @@ def map_create(spec: MapSpec, btf_fd: int = 0, inner_fd: int = 0, token_fd: int 
     except BpfCallError as error:
         label = MapType(spec.map_type).label
         refuse(error, f"cannot create map {spec.name!r} ({label})", spec.where)
+    if spec.map_type == MapType.ARENA and not spec.map_extra:
+        _give_address(fd, spec.max_entries)
     return KernelMap(fd, spec.name)
+
+
+def _give_address(fd: int, page_count: int) -> None:
+    """Map an arena once, for its address: programs that use it are refused without one, and it keeps that of the first.
+
+    An arena that this process has no room for stays without. Source: kernel/bpf/arena.c, arena_map_mmap(), Linux 6.12.
+    """
+    import mmap
+
+    with suppress(OSError, ValueError, OverflowError):
+        mmap.mmap(fd, page_count * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE).close()

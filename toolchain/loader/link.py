@@ -112,6 +112,9 @@ def link(obj: ObjectSpec, program_name: str, prog_type: ProgType | None = None) 
         )
     linker = _Linker(obj)
     linker.reach(program.name)
+    callback = _exception_callback(obj, program.name)
+    if callback and callback not in linker.starts:
+        linker.reach(callback)
     overridden = prog_type is not None and prog_type != program.prog_type
     return LinkedProgram(
         name=program.name,
@@ -130,6 +133,28 @@ def link(obj: ObjectSpec, program_name: str, prog_type: ProgType | None = None) 
         path=obj.path,
         where=program.where,
     )
+
+
+_EXCEPTION_CALLBACK = "exception_callback:"
+
+
+def _exception_callback(obj: ObjectSpec, program: str) -> str:
+    """The function that a program's declaration names as the one called after bpf_throw(), '' for none or several.
+
+    Source: libbpf.c, bpf_prog_assign_exc_cb().
+    """
+    if obj.btf is None:
+        return ""
+    found = []
+    from toolchain.btf.types import DeclTag, Func, Kind
+
+    for type_id in obj.btf.ids_of_kind(Kind.DECL_TAG):
+        tag = obj.btf.get(type_id)
+        if isinstance(tag, DeclTag) and tag.component_index == -1 and tag.name.startswith(_EXCEPTION_CALLBACK):
+            tagged = obj.btf.get(tag.type_id)
+            if isinstance(tagged, Func) and tagged.name == program:
+                found.append(tag.name.removeprefix(_EXCEPTION_CALLBACK))
+    return found[0] if len(found) == 1 else ""
 
 
 def _file(obj: ObjectSpec) -> FilePlace:
