@@ -18,7 +18,7 @@ build: $(STAMP) ## the virtual environment, with the C core compiled
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/*/build_*.py toolchain/vm/core/*.[ch])
+$(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard toolchain/*/build_*.py toolchain/*/abi.py toolchain/vm/core/*.[ch])
 	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 

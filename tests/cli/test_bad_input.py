@@ -253,6 +253,34 @@ def test_a_core_that_is_not_built(bpf_load, written, monkeypatch):
     assert "run make" in outcome.err
 
 
+STALE = """
+import binascii, sys
+binascii.crc32 = lambda data: 1
+from toolchain.cli.bpf_load import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("map", "show"),
+        ("doctor",),
+        ("-r", "kernel", "map", "show"),
+        ("tc", "qdisc", "add", "dev", "lo", "clsact"),
+    ],
+)
+def test_a_core_of_other_sources_says_so(pin_root, words):
+    """Pulled without make: the C part is older, or newer, than the Python beside it."""
+    environment = {**os.environ, "BPF_PIN_ROOT": pin_root}
+    command = [sys.executable, "-c", STALE, *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 5, done
+    text = done.stdout + done.stderr
+    assert "cannot be imported: it was built from other sources than those beside it" in text
+    assert "run make" in text
+
+
 def test_a_feature_that_is_missing_is_named(bpf_load, written, pins, monkeypatch):
     outcome = bpf_load("load", written(counter(map_type=MapType.STACK_TRACE)))
     assert outcome.status in (3, 5)

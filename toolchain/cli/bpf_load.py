@@ -56,6 +56,13 @@ def bpf_load() -> None:
     """
 
 
+_C_PARTS = {
+    "toolchain.vm": "user", "toolchain.vm._core": "user",
+    "toolchain.kernel": "kernel", "toolchain.kernel._sys": "kernel",
+}  # fmt: skip
+"""What an import error names where a C part is not built, or stale -> whose it is."""
+
+
 def _run(arguments: list[str]) -> int:
     try:
         action: Any = bpf_load.main(arguments, prog_name="bpf-load", standalone_mode=False)
@@ -71,7 +78,14 @@ def _run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except OSError as error:
         raise render.cannot_begin(error) from error
-    return int(action()) if callable(action) else int(action or 0)
+    try:
+        return int(action()) if callable(action) else int(action or 0)
+    except ImportError as error:
+        if error.name not in _C_PARTS:
+            raise
+        from toolchain.loader.runtimes import not_built
+
+        raise not_built(_C_PARTS[error.name], error) from error
 
 
 def main(arguments: list[str] | None = None) -> None:

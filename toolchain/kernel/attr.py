@@ -15,7 +15,7 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
-from toolchain.kernel._sys import ffi, lib
+from toolchain.kernel.native import ffi, lib
 
 
 class Command(IntEnum):

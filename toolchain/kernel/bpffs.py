@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
-from toolchain.kernel._sys import lib
+from toolchain.kernel.native import lib
 
 DEFAULT_MOUNT = "/sys/fs/bpf"
 MOUNT_VARIABLE = "TC_BPF_MNT"

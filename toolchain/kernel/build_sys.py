@@ -4,17 +4,19 @@ bpf_sys       bpf(2), because no libc wraps it      measured: 0.25 us a call abo
 mount_bpffs   mount(2) of a BPF file system
 """
 
+import runpy
+from pathlib import Path
+
 from cffi import FFI  # type: ignore[import-untyped]
 
 ffibuilder = FFI()
-ffibuilder.cdef(
-    """
-    long bpf_sys(int command, void *attr, unsigned int size);
-    int mount_bpffs(const char *target);
-    """
-)
+ABI = runpy.run_path(str(Path(__file__).parent / "abi.py"))
+"""abi.py, without the package around it: nothing of that can be imported before the module is built."""
+ffibuilder.cdef(ABI["DECLARATIONS"])
+ffibuilder.cdef("#define SYS_ABI_STAMP ...")
 ffibuilder.set_source(
     "toolchain.kernel._sys",
+    f"#define SYS_ABI_STAMP {ABI['stamp']()}u"
     """
     #include <errno.h>
     #include <sys/mount.h>

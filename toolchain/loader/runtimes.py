@@ -62,7 +62,7 @@ def open_runtime(name: str = "", pin_root: str = "", mounts: bool = False) -> Ru
     try:
         from toolchain.vm import UserRuntime
     except ImportError as error:
-        raise _not_built("user", error) from error
+        raise not_built("user", error) from error
     runtime = UserRuntime(pin_root)
     check_root(runtime.pin_root)
     return runtime
@@ -73,11 +73,12 @@ def open_kernel(pin_root: str = "") -> KernelRuntime:
     try:
         from toolchain.kernel import KernelRuntime
     except ImportError as error:
-        raise _not_built("kernel", error) from error
+        raise not_built("kernel", error) from error
     return KernelRuntime(pin_root)
 
 
-def _not_built(name: str, error: ImportError) -> RuntimeUnavailable:
+def not_built(name: str, error: ImportError) -> RuntimeUnavailable:
+    """The error for a runtime whose C core is not there, or not of these sources."""
     text = f"the {name} runtime's C core cannot be imported: {error}"
     return RuntimeUnavailable(text, ENOSYS, hint="build it: run make, or install the package again")
 

@@ -10,15 +10,14 @@ instruction: -fno-gcse and -fno-crossjumping keep gcc from merging them (gcc's m
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 from cffi import FFI  # type: ignore[import-untyped]
 
 CORE = Path(__file__).parent / "core"
-HEADERS = ("api.h", "map.h")
-"""What Python may call, in the order of inclusion."""
-CALLBACKS = 'extern "Python" void *vm_py_resolve(void *resolver, uint64_t holder, uint32_t id);'
-"""What C may call: targets.py, as a vm_resolve_fn."""
+ABI = runpy.run_path(str(Path(__file__).parent / "abi.py"))
+"""abi.py, without the package around it: nothing of that can be imported before the module is built."""
 COMPILE_FLAGS = (
     "-std=gnu11", "-O2", "-fno-gcse", "-fno-crossjumping", "-fno-strict-aliasing", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Wshadow", "-Wconversion",
@@ -31,19 +30,14 @@ def sources() -> list[str]:
     return sorted(str(path.relative_to(root)) for path in CORE.glob("*.c"))
 
 
-def declarations() -> str:
-    """All that Python may call: the text of the headers."""
-    return "\n".join((CORE / name).read_text() for name in HEADERS)
-
-
 def builder() -> FFI:
     """The FFI whose compile() makes the module."""
     ffi = FFI()
-    ffi.cdef(declarations())
-    ffi.cdef(CALLBACKS)
+    ffi.cdef(ABI["declarations"]())
+    ffi.cdef("#define VM_ABI_STAMP ...")
     ffi.set_source(
         "toolchain.vm._core",
-        '#include "core.h"\n',
+        f'#define VM_ABI_STAMP {ABI["stamp"]()}u\n#include "core.h"\n',
         sources=sources(),
         include_dirs=[str(CORE.relative_to(CORE.parents[2]))],
         depends=[str(path.relative_to(CORE.parents[2])) for path in CORE.glob("*.[hc]")],

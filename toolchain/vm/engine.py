@@ -22,7 +22,7 @@ from toolchain.isa.opcodes import LDDW
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.runtime import RunResult
 from toolchain.spec.stages import CtxAccess, LinkedProgram, VerifiedProgram
-from toolchain.vm._core import ffi, lib
+from toolchain.vm.native import ffi, lib
 
 RUNNABLE_TYPES = frozenset(
     {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.XDP, ProgType.CGROUP_SKB}

@@ -30,7 +30,7 @@ from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.maps import MapSpec, MapStyle, key_words
 from toolchain.spec.runtime import Handle, MapInfo
-from toolchain.vm._core import ffi, lib
+from toolchain.vm.native import ffi, lib
 from toolchain.vm.slots import KIND_HELD, Slots
 
 READ: Final = 1

@@ -27,7 +27,7 @@ from toolchain.pin.slot_edges import changing
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec, key_words
 from toolchain.spec.stages import LinkedProgram
-from toolchain.vm._core import ffi, lib
+from toolchain.vm.native import ffi, lib
 
 KIND_HELD: Final = {
     MapType.PROG_ARRAY: "prog",

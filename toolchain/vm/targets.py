@@ -17,9 +17,9 @@ from toolchain.errors import LoadError, PinError, PinPlace, ToolchainError, Wher
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.stages import LinkedProgram, VerifiedProgram
-from toolchain.vm._core import ffi
 from toolchain.vm.engine import Code
 from toolchain.vm.maps import Map, open_map
+from toolchain.vm.native import ffi
 from toolchain.vm.slots import KIND_HELD, is_alike, owner_of
 
 MAX_TARGETS = 16_384
