@@ -164,6 +164,25 @@ def test_lpm_entries_go_over(runtime):
         assert pair.entries == {struct.pack("=I4B", 24, 10, 1, 2, 0): number(5, 16)}
 
 
+def test_late_writes_of_a_trie_go_to_their_own_prefix(runtime):
+    kind = (MapType.LPM_TRIE, 8, 8, int(MapFlag.NO_PREALLOC))
+
+    def prefix(length, *octets):
+        return struct.pack("=I4B", length, *octets)
+
+    with Pair(runtime, kind, kind, old_key=8, new_key=8, old_value=8, new_value=8) as pair:
+        pair.old.update(prefix(8, 10, 0, 0, 0), number(1, 8))
+        pair.old.update(prefix(24, 10, 1, 1, 0), number(2, 8))
+        pair.copy()
+        late = pair.late()
+        pair.new.delete(prefix(24, 10, 1, 1, 0))
+        pair.old.update(prefix(24, 10, 1, 1, 0), number(5, 8))
+        pair.old.update(prefix(24, 10, 1, 2, 0), number(7, 8))
+        pair.old.update(prefix(8, 10, 0, 0, 0), number(3, 8))
+        late.move()
+        assert pair.entries == {prefix(8, 10, 0, 0, 0): number(3, 8), prefix(24, 10, 1, 2, 0): number(7, 8)}
+
+
 def test_keys_go_over_field_by_field(runtime):
     with Pair(runtime, (MapType.HASH, 4, 8), (MapType.HASH, 8, 8), old_key=KEY, new_key=WIDE_KEY) as pair:
         pair.old.update(struct.pack("=HBx", 80, 6), value1(1, 2, 3))

@@ -73,7 +73,8 @@ def _export(settings: Settings, reference: Reference, path: str, with_formatted:
             for line in lines:
                 file.write(line.encode() + b"\n")
                 count += 1
-        _say(settings, "export", info.id, count, path)
+        if os.path.isfile(path):
+            _say(settings, "export", info.id, count, path)
     return 0
 
 

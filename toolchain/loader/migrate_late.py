@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from toolchain.errors import MapError, ToolchainError
 from toolchain.isa.codec import encode
 from toolchain.isa.insn import Insn, wide
-from toolchain.isa.map_types import PERCPU_TYPES, UpdateFlag
+from toolchain.isa.map_types import PERCPU_TYPES, MapType, UpdateFlag
 from toolchain.isa.opcodes import CALL, EXIT, LDDW, SRC_REG, Alu, Atomic, Class, Jmp, Mode, PseudoSrc, Size
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.migrate_copy import MapCopy
@@ -56,6 +56,7 @@ class LateWrites:
         assert copy.new is not None
         self._copy, self._new = copy, copy.new
         self._adder = Adder(copy.runtime, copy.new)
+        self._keys: set[bytes] | None = None
         self.merged = self.kept = self.lost = 0
 
     @property
@@ -67,7 +68,7 @@ class LateWrites:
         """Merge what was written since the last copy or move; how many entries had changed. Raises MapError."""
         if self._copy.plan.content is not Content.ENTRIES:
             return 0
-        before = self._copy.baseline
+        before, self._keys = self._copy.baseline, None
         count = self.merged + self.kept + self.lost
         for key in self._copy.changes(self._merge):
             self._remove(key, before[key])
@@ -103,19 +104,20 @@ class LateWrites:
             return bytes(size)
 
     def _insert(self, key: bytes, value: bytes) -> bool:
-        if self._new.lookup(key) is not None:
+        if self._lookup(key) is not None:
             return False
         try:
             self._new.update(key, value, UpdateFlag.NOEXIST)
         except MapError:
-            if self._new.lookup(key) is None:
+            self._keys = None
+            if self._lookup(key) is None:
                 raise
             return False
         self.merged += 1
         return True
 
     def _merge_into(self, key: bytes, base: bytes, now: bytes) -> None:
-        current = self._new.lookup(key)
+        current = self._lookup(key)
         if current is None:
             self.kept += 1
             return
@@ -136,11 +138,20 @@ class LateWrites:
     def _remove(self, key: bytes, before: bytes) -> None:
         with contextlib.suppress(Misfit, MapError):
             new_key, base = self._copy.convert(key, before)
-            if self._new.lookup(new_key) == base:
+            if self._lookup(new_key) == base:
                 self._new.delete(new_key)
                 self.merged += 1
             else:
                 self.kept += 1
+
+    def _lookup(self, key: bytes) -> bytes | None:
+        """The value of this very key: in a trie a lookup would answer with a shorter prefix."""
+        if self._copy.plan.new.map_type is MapType.LPM_TRIE:
+            if self._keys is None:
+                self._keys = {each for each, _ in self._new.items()}
+            if key not in self._keys:
+                return None
+        return self._new.lookup(key)
 
     def _lose(self, key: bytes, why: str) -> None:
         self.lost += 1
