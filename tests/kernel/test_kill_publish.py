@@ -217,6 +217,28 @@ def test_a_journal_of_somebody_else_is_not_believed(root):
         runtime.publish([(handle, "one"), (other, "two")])
         assert sorted(os.listdir(place)) == ["0", "to-0"]
         assert {each.path for each in runtime.pins()} == {"one", "two"}
+        os.rename(base, os.path.join(root, "publishing-1"))  # what another user left is there for all to see
+        assert {each.path for each in runtime.pins()} == {"one", "two", "publishing-1/commit-1-0/0"}
+
+
+def test_a_journal_with_anything_in_it(root):
+    """Nothing that stands in our own journal stops a command, or is pinned anywhere."""
+    base = os.path.join(root, publish.journal_name())
+    for place in ("commit-1-0/0", "commit-1-1", "staged-2-0/sub/0", "done-3-0", "commit--", "commit-9-9/to-0", "other"):
+        os.makedirs(os.path.join(base, place))
+    runtime = KernelRuntime(root)
+    with runtime.map_create(SPEC) as handle, runtime.map_create(SPEC) as other:
+        for name, target in (("commit-4-0", "../../escaped"), ("commit-5-0", "x" * 300), ("commit-6-0", "a.b")):
+            os.mkdir(os.path.join(base, name))
+            calls.obj_pin(handle.fileno(), os.path.join(base, name, "0"))
+            os.symlink(target, os.path.join(base, name, "to-0"))
+        os.mkdir(os.path.join(base, "commit-7-0"))
+        calls.obj_pin(handle.fileno(), os.path.join(base, "commit-7-0", "0"))
+        calls.obj_pin(handle.fileno(), os.path.join(base, "commit-8"))
+        runtime.publish([(handle, "one"), (other, "two")])
+        assert {each.path for each in runtime.pins()} == {"one", "two"}
+        assert not os.path.lexists(os.path.join(os.path.dirname(root), "escaped"))
+    shutil.rmtree(base)
 
 
 def test_commands_killed_at_random(root, tmp_path):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
@@ -22,8 +21,11 @@ from toolchain.kernel.native import lib
 DEFAULT_MOUNT = "/sys/fs/bpf"
 MOUNT_VARIABLE = "TC_BPF_MNT"
 _MAX_DEPTH = 64
-_JOURNAL = re.compile(r"publishing-\d+")
-"""Directories of unfinished pins (publish.py): they are no pins yet."""
+
+
+def journal_name() -> str:
+    """The directory below a pin root in which this user's unfinished pins stand (publish.py): they are no pins yet."""
+    return f"publishing-{os.geteuid()}"
 
 
 def mounts() -> list[str]:
@@ -93,7 +95,7 @@ def walk(root: str, below: str = "") -> Iterator[str]:
         return
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
-        if "." in entry.name or depth > _MAX_DEPTH or (not below and _JOURNAL.fullmatch(entry.name)):
+        if "." in entry.name or depth > _MAX_DEPTH or (not below and entry.name == journal_name()):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from walk(root, path)

@@ -30,6 +30,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from toolchain.kernel import calls
+from toolchain.kernel.bpffs import journal_name
 from toolchain.kernel.calls import BpfCallError
 
 _ATTEMPTS = 1000
@@ -43,11 +44,6 @@ class PublishError(Exception):
         super().__init__(path, number)
         self.path = path
         self.errno = number
-
-
-def journal_name() -> str:
-    """The directory below a pin root in which this user's unfinished pins stand."""
-    return f"publishing-{os.geteuid()}"
 
 
 def publish(root: str, pins: Sequence[tuple[int, str]], swaps: Sequence[tuple[int, str]] = ()) -> None:
@@ -75,7 +71,7 @@ def publish(root: str, pins: Sequence[tuple[int, str]], swaps: Sequence[tuple[in
                 _pin(fd, os.path.join(place, str(number)), path)
                 if number < len(swaps):
                     _make_like(os.path.join(place, f"old-{number}"), os.path.join(place, str(number)))
-                os.symlink(path, os.path.join(place, f"to-{number}"))
+                _note(path, os.path.join(place, f"to-{number}"))
             place = _become(place, _COMMIT)
             try:
                 _finish(root, place)
@@ -158,6 +154,13 @@ def _take_back(place: str, number: str, target: str) -> None:
         _link_over(old, target, target)
     else:
         os.unlink(target)
+
+
+def _note(path: str, place: str) -> None:
+    try:
+        os.symlink(path, place)
+    except OSError as error:
+        raise PublishError(path, error.errno or errno.EIO) from error
 
 
 def _link(source: str, target: str, path: str) -> None:
