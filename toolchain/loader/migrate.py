@@ -139,7 +139,11 @@ class Migration:
             is_over = not changed and not any(self._used_by.values())
             if is_over or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
                 return
-            time.sleep(_STEP_SECONDS if passed < _SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
+            try:
+                time.sleep(_STEP_SECONDS if passed < _SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
+            except KeyboardInterrupt:
+                self._merge()
+                raise
 
     def results(self) -> list[Migrated]:
         """What became of each map."""
@@ -165,9 +169,12 @@ class Migration:
     def _merge(self) -> int:
         count = 0
         for each in self._moving:
-            if each.late is not None:
-                with suppress(ToolchainError):
-                    count += each.late.move()
+            if each.late is None:
+                continue
+            try:
+                count += each.late.move()
+            except ToolchainError as error:
+                each.copy.trouble(f"late writes were not merged: {error}")
         return count
 
     def _users(self) -> dict[int, tuple[int, ...]]:

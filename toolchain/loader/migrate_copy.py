@@ -194,6 +194,12 @@ class MapCopy:
         if len(self.misfits) < LISTED:
             self.misfits.append(f"entry {key_text(key)}: {why}")
 
+    def trouble(self, text: str) -> None:
+        """Count something else that did not go over, once."""
+        if text not in self.misfits:
+            self.left_out += 1
+            self.misfits.append(text)
+
     def _settle(self) -> None:
         """Write what is left; raise MigrationRefused where something does not go over.
 
