@@ -97,3 +97,13 @@ def test_processes_that_end_meanwhile_are_no_error():
         other.send_signal(signal.SIGKILL)
         other.wait()
         assert [pid for pid, _, _ in open_files() if pid == other.pid] == []
+
+
+def test_what_others_put_into_the_tree_holds_nothing(bpf_load, written, pin_root):
+    assert bpf_load("load", written(counter()), "--pin", "p").status == 0
+    refs = Path(pin_root) / ".bpf" / "refs"
+    (refs / "prog7").write_text("a file")
+    (refs / "program").mkdir()
+    (refs / "prog8").mkdir()
+    (refs / "prog8" / "odd").mkdir()
+    assert bpf_load("--json", "map", "show", "tc/globals/acc").json["map"]["prog_ids"] == [1]

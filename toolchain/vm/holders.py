@@ -57,11 +57,25 @@ def _object_of(pid: int, number: str, inodes: Mapping[int, Mapping[int, int]]) -
 def users(root: str) -> dict[int, tuple[int, ...]]:
     """The ids of the programs that use each map, by its id."""
     found: dict[int, list[int]] = {}
-    with contextlib.suppress(OSError):
-        for holder in os.listdir(os.path.join(root, PRIVATE, "refs")):
-            for target in reaper.edges(root, holder) if holder.startswith("prog") else ():
-                with contextlib.suppress(ValueError):
-                    (kind, map_id), prog_id = reaper.kind_and_id(target), reaper.kind_and_id(holder)[1]
-                    if kind == "map":
-                        found.setdefault(map_id, []).append(prog_id)
+    for holder in _names(os.path.join(root, PRIVATE, "refs")):
+        kind, prog_id = _object_named(holder)
+        for target in _names(os.path.join(root, PRIVATE, "refs", holder)) if kind == "prog" else ():
+            kind, map_id = _object_named(target)
+            if kind == "map":
+                found.setdefault(map_id, []).append(prog_id)
     return {map_id: tuple(sorted(prog_ids)) for map_id, prog_ids in found.items()}
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _object_named(name: str) -> tuple[str, int]:
+    """The object that a file of the tree is named after; ('', 0) for one that somebody else put there."""
+    try:
+        return reaper.kind_and_id(name)
+    except ValueError:
+        return "", 0
