@@ -134,7 +134,10 @@ def test_killed_at_every_step_of_taking_over(root):
     assert set(outcomes) == {False, True}
 
 
-def test_taking_over_is_undone_where_another_pin_is_taken(root):
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_taking_over_is_undone_where_another_pin_is_taken(root, has_journal, monkeypatch):
+    if not has_journal:
+        monkeypatch.setattr(publish, "_make_base", lambda base: False)
     runtime = KernelRuntime(root)
     with runtime.map_create(SPEC) as old, runtime.map_create(SPEC) as new, runtime.map_create(SPEC) as third:
         runtime.pin(old, "one")
@@ -152,6 +155,9 @@ def test_taking_over_is_undone_where_another_pin_is_taken(root):
         runtime.publish([], [(new, "one")])
         with runtime.get("one") as found:
             assert found.id == new.id
+        runtime.publish([(old, "two")], [(old, "one"), (old, "three")])
+        assert {each.path: each.id for each in runtime.pins()} == dict.fromkeys(("one", "two", "three"), old.id)
+        assert everything(root) == ["one", "three", "two"]
 
 
 def test_a_place_that_somebody_took_meanwhile(root):

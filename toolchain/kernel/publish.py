@@ -15,7 +15,7 @@ link(2) and symlink(2), each of which happens or does not:
 
 The publisher holds a lock on its directory (flock: it ends with the process), so what nobody locks is what somebody
 left. Directories of other users are never looked into: their links may lead anywhere. Where somebody else's directory
-stands in our place, pins are made one by one, as without a journal.
+stands in our place, or where this user may not write into ROOT, pins are made one by one: all or none, unless killed.
 
 Source: kernel/bpf/inode.c of Linux 6.12, bpf_dir_iops: simple_link, simple_rename, bpf_symlink.
 """
@@ -54,13 +54,8 @@ def publish(root: str, pins: Sequence[tuple[int, str]], swaps: Sequence[tuple[in
     Raises: PublishError.
     """
     base = os.path.join(root, journal_name())
-    if len(pins) + len(swaps) < 2 and not swaps:
-        _publish_one_by_one(root, pins)
-        return
-    if not _make_base(base):
-        if swaps:
-            raise PublishError(swaps[0][1], errno.EACCES)
-        _publish_one_by_one(root, pins)
+    if (len(pins) < 2 and not swaps) or not _make_base(base):
+        _publish_one_by_one(root, pins, swaps)
         return
     place, lock = _new_directory(base)
     try:
@@ -173,13 +168,9 @@ def _link(source: str, target: str, path: str) -> None:
 def _link_over(source: str, target: str, path: str) -> None:
     """Another name of ``source``, renamed over ``target``: in one step."""
     beside = f"{source}-over"
-    with contextlib.suppress(OSError):
-        os.unlink(beside)
+    _remove_file(beside)
     _link(source, beside, path)
-    try:
-        os.rename(beside, target)
-    except OSError as error:
-        raise PublishError(path, error.errno or errno.EIO) from error
+    _rename(beside, target, path)
 
 
 def _numbers(place: str) -> list[str]:
@@ -236,17 +227,38 @@ def _new_directory(base: str) -> tuple[str, int]:
     raise PublishError(base, errno.EAGAIN)
 
 
-def _publish_one_by_one(root: str, pins: Sequence[tuple[int, str]]) -> None:
-    done: list[str] = []
-    try:
+def _publish_one_by_one(root: str, pins: Sequence[tuple[int, str]], swaps: Sequence[tuple[int, str]]) -> None:
+    """The same without a journal: an error undoes what was done, a kill does not."""
+    with contextlib.ExitStack() as rest, contextlib.ExitStack() as undo:
+        for number, (fd, path) in enumerate(swaps):
+            target = os.path.join(root, path)
+            old, new = (os.path.join(os.path.dirname(target), f"{kind}-{os.getpid()}-{number}") for kind in _BESIDE)
+            _link(target, old, path)
+            rest.callback(_remove_file, old)
+            _pin(fd, new, path)
+            rest.callback(_remove_file, new)
+            _rename(new, target, path)
+            undo.callback(_rename, old, target, path)
         for fd, path in pins:
             _pin(fd, os.path.join(root, path), path)
-            done.append(os.path.join(root, path))
-    except BaseException:
-        for full in reversed(done):
-            with contextlib.suppress(OSError):
-                os.unlink(full)
-        raise
+            undo.callback(_remove_file, os.path.join(root, path))
+        undo.pop_all()
+
+
+_BESIDE = ("old", "new")
+"""How what stands beside a pin while it is taken over is called."""
+
+
+def _remove_file(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _rename(source: str, target: str, path: str) -> None:
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        raise PublishError(path, error.errno or errno.EIO) from error
 
 
 def _pin(fd: int, full: str, path: str) -> None:
