@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel import private_bpffs
 from tests.small_objects import counter
 from toolchain.elf import read_spec
-from toolchain.errors import LoadError, MigrationRefused, PinError
+from toolchain.errors import LoadError, MigrationRefused, PinError, RuntimeUnavailable
 from toolchain.isa.map_types import MapType
 from toolchain.loader.bind import OnMismatch
 from toolchain.loader.dry_run import preview
@@ -22,6 +23,7 @@ from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, load
 from toolchain.loader.resize import resize
 from toolchain.spec.maps import MapSpec
+from toolchain.vm import UserRuntime
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "migrate"
@@ -262,28 +264,49 @@ def test_resize_of_slots_keeps_what_they_name(runtime):
             assert new.info().spec.max_entries == 4
 
 
+ROOMS = [f"size={kilobytes}k" for kilobytes in range(56, 112, 4)] + [f"nr_inodes={count}" for count in range(14, 36)]
+
+
 @pytest.mark.kernel
 def test_a_full_disk_leaves_the_old_map(tmp_path, objects):
-    """A file system with room for the small map and not for the large one."""
-    from tests.kernel import private_bpffs
+    """A file system that is full at every moment that there is: too few bytes, or too few inodes.
 
+    What is pinned there can be removed all the same.
+    """
     if not private_bpffs.mounted():
         pytest.skip("this process may not mount")
-    from toolchain.errors import RuntimeUnavailable
-    from toolchain.vm import UserRuntime
-
+    old, new = (read_object(str(objects[version])) for version in (1, 2))
     place = tmp_path / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], check=True)
+    seen = set()
+    for room in ROOMS:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", room, "tmpfs", place], check=True)
+        try:
+            seen.add(_migrate_in(str(place / "tree"), old, new))
+        finally:
+            subprocess.run(["umount", place], check=True)
+    assert seen == {"no room for the old one", "refused", "migrated"}
+
+
+def _migrate_in(root, old, new):
+    runtime = UserRuntime(root)
     try:
-        runtime = UserRuntime(str(place / "tree"))
-        with load(runtime, read_object(str(objects[1]))) as loaded:
+        with load(runtime, old) as loaded:
             run(loaded, 2)
-        before = tree(runtime)
-        with runtime.get(PIN) as old, pytest.raises((LoadError, RuntimeUnavailable), match="ENOSPC"):
-            resize(runtime, old, 1_000_000, MigrationOptions())
+    except (LoadError, PinError, RuntimeUnavailable):
+        return "no room for the old one"
+    before = tree(runtime)
+    try:
+        load(runtime, new, LoadOptions(on_mismatch=OnMismatch.MIGRATE, pin="p")).close()
+    except (LoadError, PinError, RuntimeUnavailable) as error:
+        reason = str(error)
         assert tree(runtime) == before
         assert values(runtime, "=IIQ")[0] == (2, 7, 128)
         runtime.close()
-    finally:
-        subprocess.run(["umount", place], check=False)
+        runtime.unpin(PIN)
+        assert tree(runtime) == {}
+        return "refused" if "ENOSPC" in reason else reason
+    assert set(tree(runtime)) == {PIN, "p"}
+    assert values(runtime, "=QQIIQ")[0] == (2, 0, 7, 0, 128)
+    runtime.close()
+    return "migrated"

@@ -221,7 +221,8 @@ def refusal(plan: MapPlan, reasons: list[str] | tuple[str, ...], count: int = 0)
     texts = list(reasons)
     if count > len(texts):
         texts.append(f"{count - len(texts)} more entries")
-    faults = tuple(MigrationRefused(f"map {plan.name} would lose something: {text}", where) for text in texts)
+    what = "would lose something" if count else "cannot become the one that is wanted"
+    faults = tuple(MigrationRefused(f"map {plan.name} {what}: {text}", where) for text in texts)
     faults[-1].hint = _HINT if count else "--on-mismatch replace begins with an empty map"
     first = faults[0]
     error = MigrationRefused(first.message, where, faults[-1].hint)

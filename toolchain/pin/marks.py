@@ -18,6 +18,7 @@ another program removes (rm, mv over a pin) leaves no mark: that object is found
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
@@ -35,8 +36,15 @@ def mark_new(root: str, anchor: str) -> None:
 
 
 def mark_drop(root: str, anchor: str) -> None:
-    """Before a name is taken away, by one who holds the object. Raises OSError."""
-    _make(root, anchor + _DROP)
+    """Before a name is taken away, by one who holds the object. Raises OSError.
+
+    A full file system is no reason to keep what is to go: unmarked, it is found when all are looked at.
+    """
+    try:
+        _make(root, anchor + _DROP)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def clear_new(root: str, anchor: str) -> None:
