@@ -30,7 +30,7 @@ def test_pin_get_says_the_same_on_both_runtimes(net):
         found[runtime] = answers(done.out)
     assert found["user"] == found["kernel"]
     assert "1: 42" in found["kernel"]
-    assert net.traces()["links"] == []
+    assert net.json("link", "show", "lo", "ingress")["attached"] == []
 
 
 def test_the_library_says_the_same_on_both_runtimes(net, tmp_path):

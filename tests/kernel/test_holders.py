@@ -71,8 +71,9 @@ def test_a_process_that_holds_a_link_its_program_and_its_map(net):
     )
     try:
         assert holder.stdout is not None
-        assert holder.stdout.readline().startswith("link ")
-        (row,) = [row for row in net.json("link", "show")["links"] if row.get("devname") == "v0"]
+        number = holder.stdout.readline().split(":")[0].removeprefix("link ")
+        row = net.json("link", "show", "id", number)["link"]
+        assert row in net.json("link", "show")["links"]
         comm = Path(f"/proc/{holder.pid}/comm").read_text().strip()
         me = {"pid": holder.pid, "comm": comm}
         assert row["pids"] == [me]
@@ -86,7 +87,7 @@ def test_a_process_that_holds_a_link_its_program_and_its_map(net):
         holder.send_signal(signal.SIGKILL)
         holder.wait()
         holder.stdout.close()
-    assert [row for row in net.json("link", "show")["links"] if row.get("devname") == "v0"] == []
+    assert net.json("link", "show", "v0", "ingress")["attached"] == []
 
 
 def test_a_user_without_rights_sees_its_own_and_no_error(net):
