@@ -186,11 +186,13 @@ def _remove(place: str) -> None:
 
 
 def _make_like(old: str, new: str) -> None:
-    """Mode and owner of the pin that gives way: they are the pin's, and those who may use it still may."""
+    """Mode and owner of the pin that gives way, where we may give them: they are the pin's, not the object's."""
     status = os.lstat(old)
-    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-        os.chown(new, status.st_uid, status.st_gid)
-    os.chmod(new, stat.S_IMODE(status.st_mode))
+    with contextlib.suppress(PermissionError):
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(new, status.st_uid, status.st_gid)
+    with contextlib.suppress(OSError):
+        os.chmod(new, stat.S_IMODE(status.st_mode))
 
 
 def _become(place: str, state: str) -> str:
@@ -237,6 +239,7 @@ def _publish_one_by_one(root: str, pins: Sequence[tuple[int, str]], swaps: Seque
             rest.callback(_remove_file, old)
             _pin(fd, new, path)
             rest.callback(_remove_file, new)
+            _make_like(old, new)
             _rename(new, target, path)
             undo.callback(_rename, old, target, path)
         for fd, path in pins:
