@@ -18,6 +18,7 @@ from toolchain.kernel import calls, info
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.privileges import refuse
+from toolchain.kernel.since import require_map_type
 from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle, key_words
 from toolchain.spec.runtime import LinkInfo, MapInfo, ProgHandle, ProgInfo, RunResult
 
@@ -355,6 +356,8 @@ def map_create(spec: MapSpec, btf_fd: int = 0, inner_fd: int = 0, token_fd: int 
         )
     except BpfCallError as error:
         label = MapType(spec.map_type).label
+        if error.errno == errno.EINVAL:
+            require_map_type(spec.map_type, spec.where)
         refuse(error, f"cannot create map {spec.name!r} ({label})", spec.where)
     if spec.map_type == MapType.ARENA and not spec.map_extra:
         _give_address(fd, spec.max_entries)

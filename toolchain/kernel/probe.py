@@ -16,15 +16,14 @@ from functools import partial
 
 from toolchain.errors import RuntimeUnavailable, errno_name
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, MapFlag, MapType
-from toolchain.isa.program_types import AttachType, ProgType
+from toolchain.isa.program_types import ProgType
 from toolchain.kernel import bpffs, calls, info, privileges
 from toolchain.kernel.attach_target import KERNEL_TYPES
-from toolchain.kernel.calls import BpfCallError, ProgLoad
+from toolchain.kernel.calls import BpfCallError
+from toolchain.kernel.since import NEEDS_A_PLACE, smallest
 from toolchain.kernel.token import open_token
 from toolchain.spec.findings import Finding, State
 
-_RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
-_NEEDS_A_PLACE = frozenset({ProgType.UNSPEC, ProgType.TRACING, ProgType.LSM, ProgType.EXT, ProgType.STRUCT_OPS})
 _NEEDS_TYPES = frozenset(
     {MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE, MapType.STRUCT_OPS}
 )
@@ -42,13 +41,6 @@ _SIZES = {
     MapType.PERCPU_CGROUP_STORAGE: (8, 8),
 }
 _FLAGS = {MapType.LPM_TRIE: MapFlag.NO_PREALLOC, MapType.ARENA: MapFlag.MMAPABLE}
-_ATTACH_TYPES = {
-    ProgType.CGROUP_SOCK_ADDR: AttachType.CGROUP_INET4_CONNECT,
-    ProgType.CGROUP_SOCKOPT: AttachType.CGROUP_SETSOCKOPT,
-    ProgType.SK_LOOKUP: AttachType.SK_LOOKUP,
-    ProgType.NETFILTER: AttachType.NETFILTER,
-}
-_SLEEPABLE = 1 << 4
 _JIT_SYSCTL = "net/core/bpf_jit_enable"
 _UNPRIVILEGED_SYSCTL = "kernel/unprivileged_bpf_disabled"
 
@@ -118,7 +110,7 @@ def _sysctl(name: str) -> str:
 
 def _kinds(kinds: type[MapType] | type[ProgType], attempt: Callable[[int], int]) -> dict[str, int]:
     """Label -> errno, 0 where it works, for every type that can be tried."""
-    skipped = _NEEDS_TYPES | {MapType.UNSPEC} if kinds is MapType else _NEEDS_A_PLACE
+    skipped = _NEEDS_TYPES | {MapType.UNSPEC} if kinds is MapType else NEEDS_A_PLACE
     return {kind.label: attempt(kind) for kind in kinds if kind not in skipped}
 
 
@@ -143,11 +135,7 @@ def _makes_map(token: int, number: int) -> int:
 
 
 def _loads_program(token: int, number: int) -> int:
-    kind = ProgType(number)
-    flags = _SLEEPABLE if kind == ProgType.SYSCALL else 0
-    code = _RETURN_0
-    attach_type = int(_ATTACH_TYPES.get(kind, 0))
-    answer = calls.prog_load(ProgLoad(kind, code, "GPL", "probe", flags, 0, attach_type, token_fd=token))
+    answer = calls.prog_load(smallest(number, token))
     if answer.fd >= 0:
         os.close(answer.fd)
     return max(-answer.fd, 0) if answer.fd < 0 else 0
@@ -165,7 +153,7 @@ def _found(what: str, answers: dict[str, int], needs: str) -> Finding:
 
 
 def _jit(token: int) -> Finding:
-    answer = calls.prog_load(ProgLoad(ProgType.SOCKET_FILTER, _RETURN_0, "GPL", "probe", token_fd=token))
+    answer = calls.prog_load(smallest(ProgType.SOCKET_FILTER, token))
     setting = _sysctl(_JIT_SYSCTL)
     if answer.fd < 0:
         return Finding("JIT", State.WARN, f"net.core.bpf_jit_enable is {setting or 'not readable'}; no program to ask")

@@ -28,6 +28,7 @@ from toolchain.kernel import calls, privileges
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError, LoadAnswer, ProgLoad
 from toolchain.kernel.handles import KernelMap, KernelProgram
+from toolchain.kernel.since import require_program_type
 from toolchain.kernel.types import TypeSections
 from toolchain.spec.stages import LinkedProgram, VerifierStats
 
@@ -99,7 +100,7 @@ def load(program: LinkedProgram, request: ProgLoad, log_level: int = 1) -> Kerne
     if answer.fd < 0:
         answer = load_with_log(request, log_level)
     if answer.fd < 0:
-        raise refusal(program, answer)
+        raise refusal(program, answer, request.token_fd)
     return KernelProgram(answer.fd, program.name)
 
 
@@ -110,7 +111,8 @@ def judge(program: LinkedProgram, request: ProgLoad, log_level: int = 0) -> tupl
     """
     answer = load_with_log(request, log_level | LOG_STATS)
     if answer.fd < 0:
-        raise refusal(program, load_with_log(request, log_level | LOG_STATS | 1) if not log_level & 3 else answer)
+        answer = load_with_log(request, log_level | LOG_STATS | 1) if not log_level & 3 else answer
+        raise refusal(program, answer, request.token_fd)
     return KernelProgram(answer.fd, program.name), log_stats(answer.log), answer.log if log_level else ""
 
 
@@ -132,11 +134,11 @@ def load_with_log(request: ProgLoad, level: int) -> LoadAnswer:
         size = min(max(answer.log_true_size, size * 4 if not answer.log_true_size else size + 1), LOG_LIMIT)
 
 
-def refusal(program: LinkedProgram, answer: LoadAnswer) -> ToolchainError:
+def refusal(program: LinkedProgram, answer: LoadAnswer, token_fd: int = 0) -> ToolchainError:
     """The kernel's refusal as an error of ours. Without a log it is no verdict: the request itself was refused."""
     number = -answer.fd
     if not answer.log:
-        return _without_log(program, number)
+        return _without_log(program, number, token_fd)
     places = _PLACE.findall(answer.log)
     slot = int(places[-1]) if places else None
     return Rejected(
@@ -148,13 +150,15 @@ def refusal(program: LinkedProgram, answer: LoadAnswer) -> ToolchainError:
     )
 
 
-def _without_log(program: LinkedProgram, number: int) -> ToolchainError:
+def _without_log(program: LinkedProgram, number: int, token_fd: int) -> ToolchainError:
     error = BpfCallError(Command.PROG_LOAD, number)
     kind = program.prog_type
     label = kind.label if isinstance(kind, ProgType) else str(kind)
     try:
         if number in (_ENOTSUPP, errno.EOPNOTSUPP):
             raise Unsupported(f"programs of type {label} here, on Linux {os.uname().release}", program.where)
+        if number == errno.EINVAL:
+            require_program_type(kind, program.where, token_fd)
         privileges.refuse(error, f"loading program {program.name} ({label})", program.where, privileges.needed(kind))
     except ToolchainError as refused:
         return refused
