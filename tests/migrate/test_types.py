@@ -9,8 +9,9 @@ import pytest
 from tests.migrate.shapes import Shape
 from toolchain.btf import BtfBuilder
 from toolchain.btf.types import Member, Struct
+from toolchain.loader.migrate_counters import counter_places
 from toolchain.loader.migrate_steps import Misfit
-from toolchain.loader.migrate_types import Typed, conversion, counter_places
+from toolchain.loader.migrate_types import Typed, conversion
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the expected bytes are little endian")
 
@@ -56,6 +57,12 @@ MOVES = {
         ("<IHxx", 0x01020304, 9),
         ("<H6xQ", 9, 0x01020304),
     ),
+    "unnamed union": (
+        [("", ("union", [("a", "u32"), ("b", "u16")])), ("t", "u32")],
+        [("t", "u32"), ("", ("union", [("x", "u64"), ("b", "u16"), ("a", "u32")]))],
+        ("<II", 7, 9),
+        ("<I4xQ", 9, 7),
+    ),
     "float moved": ([("a", "u32"), ("d", "double")], [("d", "double")], ("<IxxxxD".replace("D", "d"), 1, 2.5),
                     ("<d", 2.5)),
     "lock begins anew": ([("l", "spin"), ("n", "u32")], [("n", "u64"), ("l", "spin")], ("<II", 0, 5),
@@ -81,6 +88,7 @@ MISFITS = {
     "sign bit": ([("a", "u32")], [("a", "s32")], ("<I", 1 << 31), "a: 2147483648 does not fit in 4 bytes, signed"),
     "array cut": ([("a", ("u8", 4))], [("a", ("u8", 2))], ("<4B", 1, 2, 3, 0), "a[2..3]: bytes that would be cut off"),
     "enum reused": ([("s", {"A": 0, "B": 1})], [("s", {"A": 0, "C": 1})], ("<I", 1), "something else now: B is C"),
+    "no bool": ([("a", "u8")], [("a", "bool")], ("<B", 2), "a: 2 does not fit in 1 bits"),
     "bits": ([("a", "u32:9")], [("a", "u32:3")], ("<I", 9), "a: 9 does not fit in 3 bits"),
     "inside an array": ([("a", ("u32", 3))], [("a", ("u8", 3))], ("<3I", 1, 2, 300), "a[2]: 300 does not fit in 1"),
     "in arrays": ([("a", (("u32", 2), 3))], [("a", (("u8", 2), 3))], ("<6I", 1, 2, 3, 300, 5, 6), "a[1][1]: 300 does"),

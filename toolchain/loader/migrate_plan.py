@@ -21,8 +21,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapFlag, MapType
+from toolchain.loader.migrate_counters import counter_places
 from toolchain.loader.migrate_steps import Conversion
-from toolchain.loader.migrate_types import Typed, conversion, counter_places
+from toolchain.loader.migrate_types import Typed, conversion
 from toolchain.spec.maps import MapSpec, MapStyle
 from toolchain.spec.runtime import MapInfo
 from toolchain.values import Value, value_type

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from toolchain.btf.codec import Btf
 
 MAX_FIELDS = 20_000
-_MAX_DEPTH = 16
+MAX_DEPTH = 16
+_UNION = "<union "
+"""What the key of an unnamed union begins with; the names of its members follow."""
 ANEW_STRUCTS = frozenset(
     {
         "bpf_spin_lock", "bpf_res_spin_lock", "bpf_timer", "bpf_wq", "bpf_list_head", "bpf_list_node", "bpf_rb_root",
@@ -144,7 +146,7 @@ def _is_inside(step: Step, size: int, new_size: int) -> bool:
     return False
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
     """A member at its place. Units: ``bit`` from the start of the outermost value; ``width`` 0 for a plain field."""
 
     type_id: int
@@ -166,10 +168,10 @@ class _Walk:
     def types(self, path: str, old_id: int, at: int, new_id: int, to: int, depth: int) -> None:
         """Add the steps for a value of one type at byte ``at`` that becomes one of the other at byte ``to``."""
         self._left -= 1
-        if self._left < 0 or depth > _MAX_DEPTH:
-            raise ObjectError(f"more than {MAX_FIELDS} fields, or {_MAX_DEPTH} levels of them")
+        if self._left < 0 or depth > MAX_DEPTH:
+            raise ObjectError(f"more than {MAX_FIELDS} fields, or {MAX_DEPTH} levels of them")
         old, new = self._old.resolved(old_id), self._new.resolved(new_id)
-        if _begins_anew(self._old, old_id) and _begins_anew(self._new, new_id):
+        if begins_anew(self._old, old_id) and begins_anew(self._new, new_id):
             self._row(path, self._text(self._old, old_id, at), self._text(self._new, new_id, to), "begins anew")
         elif isinstance(old, Struct | Datasec) and isinstance(new, Struct | Datasec):
             self._members(path, old, at, new, to, depth)
@@ -187,7 +189,8 @@ class _Walk:
             self._fault(path, old_id, new_id)
 
     def _members(self, path: str, old: Struct | Datasec, at: int, new: Struct | Datasec, to: int, depth: int) -> None:
-        ours, theirs = _fields(self._old, old, at * 8), _fields(self._new, new, to * 8)
+        ours, theirs = fields_of(self._old, old, at * 8), fields_of(self._new, new, to * 8)
+        theirs = _paired_unions(ours, theirs)
         for name, field in ours.items():
             inner = f"{path}.{name}".lstrip(".")
             other = theirs.get(name)
@@ -257,6 +260,11 @@ class _Walk:
             gone = f"; refused where {', '.join(sorted(renamed.values()))}" if renamed else ""
             self._row(path, before, after, f"by the names of its values{gone}")
             return
+        if isinstance(new, Int) and new.is_bool and not (isinstance(old, Int) and old.is_bool) and not new_bit % 8:
+            lowest = new_bit + (0 if sys.byteorder == "little" else new_width - 1)
+            self.steps.append(Bits(path, bit, width, is_signed, lowest, 1, False))
+            self._row(path, before, after, "each value is checked")
+            return
         is_same = (width, is_signed) == (new_width, is_new_signed) or _is_plain_pair(old, new, width, new_width)
         if is_same and is_whole:
             self._copied(path, old_id, bit // 8, new_id, new_bit // 8, width // 8)
@@ -296,33 +304,45 @@ class _Walk:
     def _text(btf: Btf, type_id: int, at: int) -> str:
         return f"{type_text(btf, type_id)} @{at}"
 
-    def _place(self, btf: Btf, field: _Field) -> str:
+    def _place(self, btf: Btf, field: Field) -> str:
         bits = f":{field.width}" if field.width else ""
         return f"{type_text(btf, field.type_id)}{bits} @{field.bit // 8}" + (f".{field.bit % 8}" if bits else "")
 
 
-def _fields(btf: Btf, each: Struct | Datasec, base: int, depth: int = 0) -> dict[str, _Field]:
+def fields_of(btf: Btf, each: Struct | Datasec, base: int, depth: int = 0) -> dict[str, Field]:
     """Members by name; those of an unnamed struct are the outer one's, an unnamed union goes by its members' names."""
-    found: dict[str, _Field] = {}
+    found: dict[str, Field] = {}
     if isinstance(each, Datasec):
         for row in each.variables:
             variable = btf.get(row.type_id)
             if isinstance(variable, Var):
-                found[variable.name] = _Field(variable.type_id, base + row.offset * 8, 0)
+                found[variable.name] = Field(variable.type_id, base + row.offset * 8, 0)
         return found
-    if depth > _MAX_DEPTH:
-        raise ObjectError(f"unnamed structs more than {_MAX_DEPTH} deep")
+    if depth > MAX_DEPTH:
+        raise ObjectError(f"unnamed structs more than {MAX_DEPTH} deep")
     for member in each.members:
         inner = btf.resolved(member.type_id)
-        field = _Field(member.type_id, base + member.bit_offset, member.bitfield_size)
+        field = Field(member.type_id, base + member.bit_offset, member.bitfield_size)
         if member.name:
             found[member.name] = field
         elif isinstance(inner, Struct):
-            found |= _fields(btf, inner, field.bit, depth + 1)
+            found |= fields_of(btf, inner, field.bit, depth + 1)
         elif isinstance(inner, Union) and inner.members:
-            found[f"<union {inner.members[0].name}>"] = field
+            found[f"{_UNION}{' '.join(each.name for each in inner.members)}>"] = field
         if len(found) > MAX_FIELDS:
             raise ObjectError(f"more than {MAX_FIELDS} fields")
+    return found
+
+
+def _paired_unions(ours: dict[str, Field], theirs: dict[str, Field]) -> dict[str, Field]:
+    """``theirs``, an unnamed union that shares a member's name with one of ours called as ours is."""
+    waiting = {key: set(key[len(_UNION) : -1].split()) for key in ours if key.startswith(_UNION)}
+    found = {}
+    for key, field in theirs.items():
+        names = set(key[len(_UNION) : -1].split()) if key.startswith(_UNION) else set()
+        same = next((other for other, known in waiting.items() if known & names), key)
+        waiting.pop(same, None)
+        found[same] = field
     return found
 
 
@@ -369,7 +389,8 @@ def _renumbered(old: Int | Enum | Enum64, new: Int | Enum | Enum64) -> tuple[dic
     return numbers, renamed
 
 
-def _begins_anew(btf: Btf, type_id: int) -> bool:
+def begins_anew(btf: Btf, type_id: int) -> bool:
+    """Its bytes are the kernel's own, and nobody reads or writes them from outside."""
     each = btf.resolved(type_id)
     if isinstance(each, Struct):
         return each.name in ANEW_STRUCTS
@@ -382,36 +403,3 @@ def _begins_anew(btf: Btf, type_id: int) -> bool:
 def _number_text(each: Int | Enum | Enum64, bit: int, width: int) -> str:
     kind = "enum" if not isinstance(each, Int) else "bool" if each.is_bool else "int" if each.is_signed else "uint"
     return f"{kind}{width} @{bit // 8}" + (f".{bit % 8}" if bit % 8 or width % 8 else "")
-
-
-def counter_places(btf: Btf | None, type_id: int, size: int) -> tuple[tuple[int, int], ...]:
-    """(offset, size) of the aligned integers of 4 and 8 bytes in a value: what programs can add to atomically.
-
-    Without types every whole aligned word of 8 bytes (of 4 where the size leaves no other) is taken for one.
-    """
-    if btf is not None and Typed(btf, type_id, size).is_known:
-        found: list[tuple[int, int]] = []
-        try:
-            _find_counters(btf, type_id, 0, found, 0)
-        except ObjectError:
-            return ()
-        return tuple(sorted(each for each in set(found) if each[0] + each[1] <= size))
-    word = 8 if size % 8 == 0 else 4
-    return tuple((at, word) for at in range(0, size - word + 1, word)) if size % word == 0 else ()
-
-
-def _find_counters(btf: Btf, type_id: int, at: int, found: list[tuple[int, int]], depth: int) -> None:
-    if depth > _MAX_DEPTH or len(found) > MAX_FIELDS:
-        raise ObjectError("types too large")
-    each = btf.resolved(type_id)
-    if isinstance(each, Int):
-        if each.size in (4, 8) and each.bits == each.size * 8 and not each.is_bool and at % each.size == 0:
-            found.append((at, each.size))
-    elif isinstance(each, Array):
-        stride = btf.size_of(each.type_id)
-        for index in range(min(each.count, MAX_FIELDS)):
-            _find_counters(btf, each.type_id, at + index * stride, found, depth + 1)
-    elif isinstance(each, Struct | Datasec) and not _begins_anew(btf, type_id):
-        for field in _fields(btf, each, at * 8).values():
-            if not field.width and field.bit % 8 == 0 and not isinstance(btf.resolved(field.type_id), Union):
-                _find_counters(btf, field.type_id, field.bit // 8, found, depth + 1)
