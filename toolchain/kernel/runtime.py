@@ -268,7 +268,7 @@ class KernelRuntime:
             closed = closed_to_us(self._full(path), writing=writing)
             if closed is not None:
                 return RuntimeUnavailable(f"{what}: {closed[0]}", number, where, closed[1])
-        return PinError(what, number, where)
+        return PinError(what, number, where, _hint(self._full(path), number))
 
     def _get(self, full: str) -> int:
         try:
@@ -318,6 +318,15 @@ def is_usable(pin_root: str = "") -> bool:
 
 def _resolved(pin_root: str) -> str:
     return pin_root or os.environ.get("BPF_PIN_ROOT", "") or bpffs.find_root()
+
+
+def _hint(full: str, number: int) -> str:
+    """What an errno of bpffs means for a path, where its name does not say it."""
+    if number == errno.EPERM and "." in os.path.basename(full):
+        return "a BPF file system takes no dots in names"
+    if number == errno.EACCES and os.path.isdir(full):
+        return "a directory is there, no pin"
+    return ""
 
 
 def _handle_on(fd: int, where: PinPlace) -> KernelMap | KernelProgram | KernelLink:
