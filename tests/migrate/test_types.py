@@ -9,6 +9,7 @@ import pytest
 from tests.migrate.shapes import Shape
 from toolchain.btf import BtfBuilder
 from toolchain.btf.types import Member, Struct
+from toolchain.cli.typed_values import typed_value
 from toolchain.loader.migrate_counters import counter_places
 from toolchain.loader.migrate_steps import Misfit
 from toolchain.loader.migrate_types import Typed, conversion
@@ -222,3 +223,83 @@ def test_endless_types_are_a_fault():
     made = conversion(deep, deep)
     assert made.faults
     assert "more than" in made.faults[0]
+
+
+def _random_type(rng, depth=0):
+    kind = rng.randrange(10 if depth < 3 else 6)
+    if kind < 4:
+        return rng.choice("us") + rng.choice(("8", "16", "32", "64"))
+    if kind == 4:
+        return f"{rng.choice('us')}32:{rng.randrange(1, 32)}"
+    if kind == 5:
+        return rng.choice((STATES, "bool", "u8"))
+    if kind < 8:
+        return (_random_plain(rng, depth + 1), rng.randrange(1, 5))
+    return [(name, _random_type(rng, depth + 1)) for name in rng.sample("abcdef", rng.randrange(1, 5))]
+
+
+def _random_plain(rng, depth):
+    """No bit field: those are members only."""
+    while isinstance(made := _random_type(rng, depth), str) and ":" in made:
+        pass
+    return made
+
+
+def _changed(rng, what):
+    """The same type with some of its parts changed in ways that keep what fits."""
+    if isinstance(what, list):
+        fields = [(name, _changed(rng, each)) for name, each in what if rng.random() < 0.9]
+        if rng.random() < 0.5:
+            fields.append(("new", "u32"))
+        rng.shuffle(fields)
+        return fields or what
+    if isinstance(what, tuple):
+        return (_changed(rng, what[0]), max(1, what[1] + rng.choice((-1, 0, 0, 1))))
+    if isinstance(what, str) and what[0] in "us" and rng.random() < 0.5:
+        if ":" in what:
+            return f"{what[0]}32:{rng.randrange(1, 32)}"
+        return what[0] + rng.choice(("8", "16", "32", "64"))
+    return what
+
+
+def _agree(old, new):
+    """What is in both is equal; what an array has more on either side is zero."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(_agree(old[name], new[name]) for name in old.keys() & new.keys())
+    if isinstance(old, list) and isinstance(new, list):
+        shared = min(len(old), len(new))
+        rest = [*old[shared:], *new[shared:]]
+        return all(map(_agree, old, new)) and all(_is_zero(each) for each in rest)
+    return old == new or (isinstance(old, bool) and old == new)
+
+
+def _is_zero(value):
+    if isinstance(value, dict):
+        return all(map(_is_zero, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_zero, value))
+    return value in (0, False, "IDLE")
+
+
+def test_random_conversions_agree_with_how_values_are_shown():
+    """The printer of map dump is another reader of the same types: what is converted shows the same."""
+    rng = random.Random(4)
+    done = misfits = 0
+    for _ in range(600):
+        fields = [(name, _random_type(rng)) for name in rng.sample("abcdef", rng.randrange(1, 6))]
+        old, new = Shape(fields), Shape(_changed(rng, fields))
+        made = conversion(old.typed, new.typed)
+        assert made.faults == ()
+        for _ in range(4):
+            value = bytes(rng.choice((0, 0, 1, 2, 127, 255)) for _ in range(old.size))
+            try:
+                converted = made.apply(value)
+            except Misfit:
+                misfits += 1
+                continue
+            assert converted == made.compiled()(value)
+            done += 1
+            shown = typed_value(old.btf, old.type_id, value), typed_value(new.btf, new.type_id, converted)
+            assert _agree(*shown), (fields, made.steps)
+    assert done > 300
+    assert misfits > 300
