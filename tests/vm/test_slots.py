@@ -187,7 +187,8 @@ def test_an_altered_target_is_not_run(runtime: UserRuntime) -> None:
     with runtime.map_create(JUMPS) as jumps, load(runtime, result(1)) as target, load(runtime, JUMP, jumps) as program:
         jumps[ZERO] = target
         data = target.stored.read()
-        target.stored.write(data[:-16] + b"\x79\xa0" + bytes(6) + data[-8:])
+        end = len(data) - run_count.SIZE
+            target.stored.write(data[: end - 16] + b"\x79\xa0" + bytes(6) + data[end - 8 :])
         with pytest.raises(Rejected):
             program.run(bytes(64))
 

@@ -1,7 +1,7 @@
 """UserProgram: a live program of the user runtime.
 
     StoredObject (pin/)   the file: id, name, lock, pins, and edges that keep the maps alive
-      data                4 bytes: size of the JSON text; the text; the code, 8 bytes a slot
+      data                4 bytes: size of the JSON text; the text; the code, 8 bytes a slot; run counts (run_count.py)
     Code (engine.py)      what runs, made at the first run
 
 A file is never believed: a program that comes from one, however it got there, is verified again before it runs, against
@@ -26,6 +26,7 @@ from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import ProgInfo, RunResult
 from toolchain.spec.stages import BoundProgram, FunctionInfo, LineInfo, LinkedProgram, MapBinding, VerifiedProgram
+from toolchain.vm import run_count
 from toolchain.vm.clock import boot_time_of
 from toolchain.vm.engine import Code
 from toolchain.vm.maps import Map, open_map
@@ -44,20 +45,25 @@ def encode_program(program: LinkedProgram, map_ids: Sequence[int]) -> bytes:
     fields = {
         "type": int(program.prog_type),
         "maps": list(map_ids),
+        "counts": True,
         **{name: getattr(program, name) for name in (*_TEXTS, *_NUMBERS)},
         "functions": [[each.slot, each.name, each.type_id, each.is_global] for each in program.functions],
         "lines": [[each.slot, each.path, each.line, each.column, each.text] for each in program.line_info],
     }
     text = json.dumps(fields, separators=(",", ":")).encode("utf-8", "surrogateescape")
-    return struct.pack("<I", len(text)) + text + program.code
+    return struct.pack("<I", len(text)) + text + program.code + bytes(run_count.SIZE)
 
 
-def decode_program(name: str, data: bytes, btf: bytes, where: Where) -> tuple[LinkedProgram, tuple[int, ...]]:
-    """The program, without its maps' definitions, and its maps' ids. Raises PinError EINVAL for any other bytes."""
+def decode_program(name: str, data: bytes, btf: bytes, where: Where) -> tuple[LinkedProgram, tuple[int, ...], bool]:
+    """The program, without its maps' definitions, its maps' ids, and whether run counts are at the end of the data.
+
+    Raises: PinError EINVAL for any other bytes.
+    """
     try:
         (text_size,) = struct.unpack_from("<I", data)
         fields = json.loads(data[4 : 4 + text_size])
-        code = data[4 + text_size :]
+        has_counts = fields.get("counts") is True
+        code = data[4 + text_size : len(data) - (run_count.SIZE if has_counts else 0)]
         if not code or len(code) % 8:
             raise ValueError("no code")
         program = LinkedProgram(
@@ -78,7 +84,7 @@ def decode_program(name: str, data: bytes, btf: bytes, where: Where) -> tuple[Li
         others: dict[str, Any] = {key: str(fields[key]) for key in _TEXTS}
         others |= {key: _number(fields[key]) for key in _NUMBERS}
         program = replace(program, **others)
-        return program, tuple(_number(each) for each in fields["maps"])
+        return program, tuple(_number(each) for each in fields["maps"]), has_counts
     except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError) as error:
         raise PinError("stored program damaged", errno.EINVAL, where) from error
 
@@ -107,12 +113,14 @@ class UserProgram:
         program: LinkedProgram,
         maps: Sequence[Map],
         code: Code | None = None,
+        has_counts: bool = True,
     ) -> None:
         self._store = store
         self.stored = stored
         self.program = program
         self.maps = tuple(maps)
         self._code = code
+        self._runs = run_count.RunCount(stored, has_counts)
 
     @classmethod
     def load(cls, store: ObjectStore, verified: VerifiedProgram, maps: Sequence[Map]) -> UserProgram:
@@ -147,10 +155,10 @@ class UserProgram:
             stack.enter_context(stored)
             if stored.data_size > MAX_PROGRAM_SIZE:
                 raise PinError(f"stored program of {stored.data_size} bytes ({MAX_PROGRAM_SIZE})", errno.EINVAL, where)
-            program, map_ids = decode_program(stored.name, stored.read(), stored.btf(), where)
+            program, map_ids, has_counts = decode_program(stored.name, stored.read(), stored.btf(), where)
             maps = _open_maps(store, map_ids, stack)
             stack.pop_all()
-            return cls(store, stored, program, maps)
+            return cls(store, stored, program, maps, has_counts=has_counts)
 
     @property
     def id(self) -> int:
@@ -164,6 +172,7 @@ class UserProgram:
     def info(self) -> ProgInfo:
         """What the program says of itself."""
         header, program = self.stored.header, self.program
+        runs, time_ns = self._runs.read()
         return ProgInfo(
             header.id,
             program.name,
@@ -175,6 +184,8 @@ class UserProgram:
             header.uid,
             boot_time_of(header.created_ns),
             memory_size=header.file_size,
+            run_time_ns=time_ns,
+            run_count=runs,
         )
 
     @property
@@ -199,14 +210,19 @@ class UserProgram:
 
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
         """Run on one packet, ``repeat`` times, each on what the one before left. Raises LoadError (packet, context)."""
-        return self.code.run(data, ctx, repeat)
+        result = self.code.run(data, ctx, repeat)
+        self._runs.add(repeat, repeat * result.duration_ns)
+        return result
 
     def run_batch(self, packets: Iterable[bytes], ctx: bytes = b"") -> tuple[RunResult, ...]:
         """Run on each packet in turn, in one call into C. Raises LoadError (packet, context)."""
-        return self.code.run_batch(packets, ctx)
+        results = self.code.run_batch(packets, ctx)
+        self._runs.add(len(results), sum([each.duration_ns for each in results]))
+        return results
 
     def close(self) -> None:
         """Let go. Twice is once."""
+        self._runs.write()
         if self._code is not None:
             self._code.close()
         for handle in self.maps:
