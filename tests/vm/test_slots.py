@@ -188,7 +188,7 @@ def test_an_altered_target_is_not_run(runtime: UserRuntime) -> None:
         jumps[ZERO] = target
         data = target.stored.read()
         end = len(data) - run_count.SIZE
-            target.stored.write(data[: end - 16] + b"\x79\xa0" + bytes(6) + data[end - 8 :])
+        target.stored.write(data[: end - 16] + b"\x79\xa0" + bytes(6) + data[end - 8 :])
         with pytest.raises(Rejected):
             program.run(bytes(64))
 
