@@ -22,6 +22,7 @@ from toolchain.pin.check import check
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.stages import BoundProgram
 from toolchain.verifier import verify
+from toolchain.vm import run_count
 from toolchain.vm.maps import Map, check_map
 from toolchain.vm.program import UserProgram
 from toolchain.vm.runtime import UserRuntime
