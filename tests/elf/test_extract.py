@@ -186,3 +186,13 @@ def test_every_cpu(cpu: str) -> None:
     assert [(each.name, each.prog_type) for each in spec.programs] == [("length", ProgType.SOCKET_FILTER)]
     assert spec.functions[0].insns[-1].opcode == 0x95
     assert spec.warnings == ()
+
+
+def test_operations_of_kernel_structs() -> None:
+    """The suffix of a local declaration is not part of the names."""
+    assert {each.name: each.attach_target for each in spec_of("struct_ops.o").programs} == {
+        "limit": "tcp_congestion_ops.ssthresh",
+        "undo": "tcp_congestion_ops.undo_cwnd",
+        "absent": "tcp_congestion_ops.no_such_operation",
+        "unused": "",
+    }

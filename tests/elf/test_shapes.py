@@ -256,7 +256,7 @@ def test_licence_and_version() -> None:
 
 def test_unmodelled_sections_are_warnings() -> None:
     spec = spec_of((code("xdp", EXIT), LICENCE, Section(".struct_ops.link", 1, 3, bytes(8))), (func("f", 0),))
-    assert spec.warnings == ("section .struct_ops.link is not modelled: programs that need it are refused",)
+    assert spec.warnings == ("section .struct_ops.link is not modelled: its operations are not registered",)
     assert [each.name for each in spec.programs] == ["f"]
 
 

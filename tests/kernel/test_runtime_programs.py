@@ -212,6 +212,20 @@ def private_root() -> str:
     return directory
 
 
+def test_operations_are_judged_and_not_registered(bpf_load):
+    path = ROOT / "tests/data/obj/struct_ops.o"
+    outcome = bpf_load("-r", "kernel", "--json", "verify", path)
+    found = {each["program"]: (each["verdict"], each["message"]) for each in outcome.json["programs"]}
+    assert found["limit"][0] == "accept"
+    assert found["undo"][0] == "reject"
+    assert "func 'undo_cwnd'" in found["undo"][1] or "invalid bpf_context access" in found["undo"][1]
+    assert "no such operation in this kernel: tcp_congestion_ops.no_such_operation: ESRCH" in found["absent"][1]
+    assert found["unused"] == ("unsupported", "not supported: a struct_ops program that no struct of the object names")
+    outcome = bpf_load("-r", "kernel", "load", path, "-p", "limit")
+    assert outcome.status == 5
+    assert "registering operations (struct_ops)" in outcome.err
+
+
 @pytest.mark.parametrize("extra", [0, 1 << 44])
 def test_a_program_that_uses_an_arena(runtime, extra):
     spec = MapSpec("arena", MapType.ARENA, 0, 0, 2, int(MapFlag.MMAPABLE), map_extra=extra)

@@ -5,7 +5,8 @@
     .rodata, .rodata.*  PROGBITS             DataSpec of kind .rodata (string constants of the compiler: .rodata.str1.1)
     .bss, .bss.*        NOBITS               DataSpec of kind .bss, zeros
     license, version                         ObjectSpec.licence, .kernel_version
-    .struct_ops*, .addr_space.1, .jumptables nothing yet; a warning
+    .addr_space.1, .jumptables               nothing yet; a warning
+    .struct_ops*                             targets of programs (struct_ops.py); a warning
 
 Compilers leave sizes of DATASEC types, and the offsets of global variables in them, to whoever knows the symbol table:
 they are filled in here, as a kernel wants them.
@@ -23,7 +24,8 @@ from toolchain.elf.scope import Scope, is_hidden
 from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind, SymbolType
 
 KINDS = (".data", ".rodata", ".bss")
-_UNMODELLED = (".struct_ops", "?.struct_ops", ".addr_space.1", ".jumptables")
+_OPERATIONS = (".struct_ops", "?.struct_ops")
+_UNMODELLED = (*_OPERATIONS, ".addr_space.1", ".jumptables")
 _MAX_BSS_SIZE = 1 << 26
 """Zeros that a file may claim without holding them; far above what a kernel gives one map."""
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
@@ -44,7 +46,11 @@ def find_data(scope: Scope) -> dict[int, DataSpec]:
     zeros = 0
     for number, section in enumerate(scope.sections):
         if section.name.startswith(_UNMODELLED):
-            scope.warn(f"section {section.name} is not modelled: programs that need it are refused")
+            is_operations = section.name.startswith(_OPERATIONS)
+            scope.warn(
+                f"section {section.name} is not modelled: "
+                + ("its operations are not registered" if is_operations else "programs that need it are refused")
+            )
             continue
         kind = data_kind(section.name)
         if kind is None or not section.size or scope.is_code(number):

@@ -23,6 +23,7 @@ from toolchain.elf.functions import Extent, find_functions, find_programs, uniqu
 from toolchain.elf.reader import read
 from toolchain.elf.references import Resolver
 from toolchain.elf.scope import Scope
+from toolchain.elf.struct_ops import with_members
 from toolchain.isa.codec import decode
 from toolchain.isa.map_types import MapType
 from toolchain.spec.maps import InitialValue, MapSpec, Pinning
@@ -73,7 +74,7 @@ def extract(file: ObjectFile) -> ObjectSpec:
         licence=licence(scope),
         kernel_version=kernel_version(scope),
         functions=functions,
-        programs=tuple(programs),
+        programs=tuple(with_members(scope, btf, programs, resolver)),
         maps=maps,
         data=data_specs,
         externs=find_externs(resolver.used_externs, btf),

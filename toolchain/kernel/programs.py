@@ -25,6 +25,7 @@ from toolchain.errors import InsnPlace, Rejected, ToolchainError, Unsupported
 from toolchain.isa.opcodes import LDDW, PseudoSrc
 from toolchain.isa.program_types import ProgType
 from toolchain.kernel import calls, privileges
+from toolchain.kernel.attach_target import AttachPoint
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError, LoadAnswer, ProgLoad
 from toolchain.kernel.handles import KernelMap, KernelProgram
@@ -74,7 +75,7 @@ def with_map_fds(code: bytes, maps: Sequence[KernelMap]) -> bytes:
 
 
 def request_of(
-    program: LinkedProgram, maps: Sequence[KernelMap], types: TypeSections, token_fd: int = 0, attach_btf_id: int = 0
+    program: LinkedProgram, maps: Sequence[KernelMap], types: TypeSections, token_fd: int, point: AttachPoint
 ) -> ProgLoad:
     """The program as bpf(2) takes it."""
     own = types.of_program(program, token_fd)
@@ -85,11 +86,11 @@ def request_of(
         program.name,
         program.prog_flags,
         program.kernel_version,
-        program.expected_attach_type,
+        point.attach_type,
         own.btf_fd,
         own.func_info,
         own.line_info,
-        attach_btf_id,
+        point.btf_id,
         token_fd=token_fd,
     )
 

@@ -20,10 +20,11 @@ import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
-from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError
+from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
+from toolchain.isa.program_types import ProgType
 from toolchain.kernel import bpffs, calls, handles, holders, hooks, programs, publish
-from toolchain.kernel.attach_target import attach_btf_id
+from toolchain.kernel.attach_target import attach_point
 from toolchain.kernel.calls import BpfCallError
 from toolchain.kernel.handles import KernelLink, KernelMap, KernelProgram
 from toolchain.kernel.info import details
@@ -83,6 +84,9 @@ class KernelRuntime:
     def prog_load(self, program: VerifiedProgram | BoundProgram, maps: Sequence[MapHandle]) -> KernelProgram:
         """A new program without a pin. Raises Rejected with the kernel's verdict, Unsupported, LoadError."""
         linked = program.program
+        if linked.prog_type == ProgType.STRUCT_OPS:
+            hint = "'bpf-load -r kernel verify' gives the kernel's verdict on its programs"
+            raise Unsupported("registering operations (struct_ops) on the kernel runtime", linked.where, hint)
         return programs.load(linked, self._request(linked, maps))
 
     def judge(self, program: BoundProgram, maps: Sequence[MapHandle], log_level: int = 0) -> tuple[VerifierStats, str]:
@@ -236,7 +240,7 @@ class KernelRuntime:
 
     def _request(self, program: LinkedProgram, maps: Sequence[MapHandle]) -> calls.ProgLoad:
         own = [_kernel_map(handle) for handle in maps]
-        return programs.request_of(program, own, self._types, self._token_fd(), attach_btf_id(program))
+        return programs.request_of(program, own, self._types, self._token_fd(), attach_point(program))
 
     def _full(self, path: str) -> str:
         """The path in the bpffs, in which the first use finishes what killed processes of this user left.
