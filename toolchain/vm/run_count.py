@@ -24,6 +24,16 @@ _FLOCK = struct.Struct("@hhqqi4x")
 """struct flock: type, whence, start, length, pid. Source: man 2 fcntl, open file description locks."""
 _INTERVAL_SECONDS = 1.0
 _TRIES = 20
+_forks = 0
+"""How many forks lie above this process, since the import."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
 
 
 class RunCount:
@@ -35,11 +45,12 @@ class RunCount:
         self._has_place = has_place
         self._count = self._time_ns = 0
         self._next = 0.0
-        self._pid = os.getpid()
+        self._forks = _forks
 
     def add(self, count: int, time_ns: int) -> None:
         """Count runs of this process."""
-        self._forget_parent()
+        if self._forks != _forks:
+            self._forget_parent()
         self._count += count
         self._time_ns += time_ns
         now = time.monotonic()
@@ -71,8 +82,8 @@ class RunCount:
 
     def _forget_parent(self) -> None:
         """What a parent ran before the fork is the parent's to write."""
-        if self._pid != os.getpid():
-            self._pid, self._count, self._time_ns = os.getpid(), 0, 0
+        if self._forks != _forks:
+            self._forks, self._count, self._time_ns = _forks, 0, 0
 
     def _lock(self, kind: int) -> bool:
         request = _FLOCK.pack(kind, os.SEEK_SET, self._offset, SIZE, 0)
