@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def preview_lines(preview: Preview) -> list[str]:
     """What a load would do, on lines."""
     lines = [
-        f"program {program.name}: {program.prog_type.label}, would be loaded" + (f", pinned at {pin}" if pin else "")
+        f"program {program.name}: {program.prog_type.label}, would be loaded"
+        + ("" if preview.is_verified else " if the kernel accepts it")
+        + (f", pinned at {pin}" if pin else "")
         for program, pin in preview.programs
     ]
     return lines + [line for each in preview.maps for line in map_lines(each)]
@@ -75,6 +77,7 @@ def preview_document(runtime_name: str, preview: Preview, is_lossy: bool) -> dic
         "schema": "bpf-load.plan/1",
         "runtime": runtime_name,
         "refused": preview.is_refused(is_lossy),
+        "verified": preview.is_verified,
         "programs": [
             {"section": each.section, "program": each.name, "type": each.prog_type.label, "pin": pin or None}
             for each, pin in preview.programs

@@ -49,10 +49,11 @@ class MapPreview(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a load would do. ``programs`` are (program, pin or '')."""
+    """What a load would do. ``programs`` are (program, pin or ''); ``is_verified``: all of them passed."""
 
     programs: tuple[tuple[LinkedProgram, str], ...]
     maps: tuple[MapPreview, ...]
+    is_verified: bool = False
 
     def is_refused(self, is_lossy: bool) -> bool:
         """Some map would be refused."""
@@ -86,7 +87,8 @@ def preview(runtime: Runtime, obj: ObjectSpec, options: LoadOptions) -> Preview:
                     if plan is not None:
                         made = _surveyed(runtime, made, plan, cast(MapHandle, found[plan.path]))
                     maps[binding.spec.name] = made
-    return Preview(tuple((each, pins.get(each.name, "")) for each in linked), tuple(maps.values()))
+    programs = tuple((each, pins.get(each.name, "")) for each in linked)
+    return Preview(programs, tuple(maps.values()), runtime.takes_verified)
 
 
 def _preview(binding: MapBinding, old: MapInfo | None, program: LinkedProgram, on_mismatch: OnMismatch) -> MapPreview:
