@@ -58,7 +58,7 @@ class Pair:
 
     def copy(self):
         self.migration.require([self.plan])
-        self.migration.copy(self.plan, self.old, self.new)
+        self.migration.copy([(self.old, self.new)])
         return self
 
     def late(self):

@@ -145,6 +145,9 @@ def migrated_lines(each: Migrated) -> list[str]:
 def migration_warnings(each: Migrated) -> list[str]:
     """What the operator has to know after a migration."""
     found = []
+    if each.used_by is None:
+        found.append(f"cannot see whether programs still use the old map (id {each.old_id}) of {each.name}: it takes"
+                     " CAP_SYS_ADMIN")  # fmt: skip
     if each.used_by:
         names = ", ".join(map(str, each.used_by[:10])) + (" .." if len(each.used_by) > 10 else "")
         found.append(
@@ -184,7 +187,7 @@ def migrated_document(each: Migrated) -> dict[str, Any]:
         "kept": each.kept,
         "left_out": each.left_out,
         "left_behind": list(each.misfits),
-        "used_by": list(each.used_by),
+        "used_by": None if each.used_by is None else list(each.used_by),
         "elsewhere": list(each.elsewhere),
         "exact": each.is_exact,
     }

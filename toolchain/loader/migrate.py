@@ -18,9 +18,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from toolchain.errors import ToolchainError
+from toolchain.errors import MigrationRefused, PinError, ToolchainError
 from toolchain.isa.map_types import MapType
 from toolchain.spec.runtime import MapHandle, Runtime
 from toolchain.values import Value, value_type
@@ -52,8 +53,8 @@ class Migrated(Value):
 
     ``entries`` were carried over, ``again`` of them copied again; ``late`` were merged after the swap, and of ``kept``
     the new map's own value stayed. ``left_out`` were not carried over, for ``misfits`` (the first of them).
-    ``used_by``: ids of programs that still use the old map; ``elsewhere``: pins that still lead to it. ``is_exact``:
-    every merge was atomic.
+    ``used_by``: ids of programs that still use the old map (None: this process may not ask); ``elsewhere``: pins that
+    still lead to it. ``is_exact``: every merge was atomic.
     """
 
     name: str
@@ -62,11 +63,11 @@ class Migrated(Value):
     new_id: int
     entries: int
     again: int
-    late: int
-    kept: int
-    left_out: int
+    late: int = 0
+    kept: int = 0
+    left_out: int = 0
     misfits: tuple[str, ...] = ()
-    used_by: tuple[int, ...] = ()
+    used_by: tuple[int, ...] | None = ()
     is_exact: bool = True
     elsewhere: tuple[str, ...] = ()
     map_type: MapType = MapType.UNSPEC
@@ -89,7 +90,7 @@ class Migration:
         self._runtime = runtime
         self._options = options or MigrationOptions()
         self._moving: list[_Moving] = []
-        self._used_by: dict[int, tuple[int, ...]] = {}
+        self._used_by: dict[int, tuple[int, ...]] | None = {}
         self._stack = ExitStack()
 
     def require(self, plans: Sequence[MapPlan]) -> None:
@@ -98,19 +99,26 @@ class Migration:
         if refused:
             from toolchain.loader.migrate_copy import refusal
 
-            errors = [refusal(each, each.faults) for each in refused]
-            faults = tuple(fault for error in errors for fault in (error.faults or (error,)))
-            errors[0].faults = faults if len(faults) > 1 else ()
-            raise errors[0]
+            raise _joined([refusal(each, each.faults) for each in refused])
         self.plans += plans
 
-    def copy(self, plan: MapPlan, old: MapHandle, new: MapHandle) -> None:
-        """Carry the entries of ``old`` over into ``new``. Raises MigrationRefused, MapError."""
+    def copy(self, maps: Sequence[tuple[MapHandle, MapHandle]]) -> None:
+        """Carry the entries over; ``maps`` are the old and the new one of each plan.
+
+        Raises: MigrationRefused with what does not go over in any of them, MapError.
+        """
         from toolchain.loader.migrate_copy import MapCopy
 
-        copy = MapCopy(self._runtime, plan, old, new, self._cpu_count, self._options.is_lossy)
-        copy.copy()
-        self._moving.append(_Moving(copy, None))
+        refused = []
+        for plan, (old, new) in zip(self.plans, maps, strict=True):
+            copy = MapCopy(self._runtime, plan, old, new, self._cpu_count, self._options.is_lossy)
+            self._moving.append(_Moving(copy, None))
+            try:
+                copy.copy()
+            except MigrationRefused as error:
+                refused.append(error)
+        if refused:
+            raise _joined(refused)
 
     def catch_up(self) -> None:
         """Carry over again what has changed. Raises as copy."""
@@ -136,8 +144,9 @@ class Migration:
             self._runtime.wait_for_programs()  # so nobody writes after the merge but who is named
             changed = self._merge()
             passed = time.monotonic() - begin
-            is_over = not changed and not any(self._used_by.values())
-            if is_over or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
+            users = self._used_by
+            is_left = any(users.values()) if users is not None else passed < self._options.drain_seconds
+            if (not changed and not is_left) or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
                 return
             try:
                 time.sleep(_STEP_SECONDS if passed < _SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
@@ -147,18 +156,31 @@ class Migration:
 
     def results(self) -> list[Migrated]:
         """What became of each map."""
-        found = []
-        for copy, late in self._moving:
-            old_id, new_id = copy.old.id, copy.new.id if copy.new is not None else 0
-            found.append(
-                Migrated(
-                    copy.plan.name, copy.plan.path, old_id, new_id, copy.entries, copy.again,
-                    late.merged if late else 0, late.kept if late else 0, copy.left_out + copy.evicted,
-                    tuple(copy.misfits), self._used_by.get(old_id, ()), late.is_exact if late else True,
-                    tuple(self._elsewhere(old_id) if late else ()), copy.plan.new.map_type,
-                )
-            )  # fmt: skip
-        return found
+        return [self._result(copy, late) for copy, late in self._moving]
+
+    def _result(self, copy: MapCopy, late: LateWrites | None) -> Migrated:
+        old_id, users = copy.old.id, self._used_by
+        made = Migrated(
+            copy.plan.name,
+            copy.plan.path,
+            old_id,
+            copy.new.id if copy.new is not None else 0,
+            copy.entries,
+            copy.again,
+            left_out=copy.left_out + copy.evicted,
+            misfits=tuple(copy.misfits),
+            map_type=copy.plan.new.map_type,
+        )
+        if late is None:
+            return made
+        return replace(
+            made,
+            late=late.merged,
+            kept=late.kept,
+            used_by=None if users is None else users.get(old_id, ()),
+            elsewhere=tuple(self._elsewhere(old_id)),
+            is_exact=late.is_exact,
+        )
 
     def _elsewhere(self, old_id: int) -> list[str]:
         """Pins that still lead to an old map."""
@@ -177,8 +199,8 @@ class Migration:
                 each.copy.trouble(f"late writes were not merged: {error}")
         return count
 
-    def _users(self) -> dict[int, tuple[int, ...]]:
-        """Old map's id -> ids of the programs that use it; nothing where nobody may ask."""
+    def _users(self) -> dict[int, tuple[int, ...]] | None:
+        """Old map's id -> ids of the programs that use it; None where this process may not ask."""
         return programs_using(self._runtime, [each.copy.old.id for each in self._moving])
 
     def __enter__(self) -> Self:
@@ -188,13 +210,22 @@ class Migration:
         self._stack.close()
 
 
-def programs_using(runtime: Runtime, map_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """Map id -> ids of the live programs that use it; nothing where this process may not ask."""
+def _joined(errors: Sequence[MigrationRefused]) -> MigrationRefused:
+    """The first error, with the faults of all of them."""
+    faults = tuple(fault for error in errors for fault in (error.faults or (error,)))
+    errors[0].faults = faults if len(faults) > 1 else ()
+    return errors[0]
+
+
+def programs_using(runtime: Runtime, map_ids: Sequence[int]) -> dict[int, tuple[int, ...]] | None:
+    """Map id -> ids of the live programs that use it; None where this process may not ask."""
     found: dict[int, list[int]] = {each: [] for each in map_ids}
-    with suppress(ToolchainError):
+    try:
         for number in runtime.prog_ids():
-            with suppress(ToolchainError), runtime.prog_by_id(number) as program:
+            with suppress(PinError), runtime.prog_by_id(number) as program:
                 for each in program.info().map_ids:
                     if each in found:
                         found[each].append(number)
+    except ToolchainError:
+        return None
     return {each: tuple(numbers) for each, numbers in found.items()}

@@ -177,8 +177,7 @@ def _attempt(
         migration.require(plan_migrations(bound, found, options.on_mismatch))
         maps = _make_maps(runtime, obj, bound, found, stack, options.is_published)
         programs = _load_programs(runtime, ready, maps, pins, stack)
-        for plan in migration.plans:
-            migration.copy(plan, cast(MapHandle, found[plan.path]), maps[plan.name].handle)
+        migration.copy([(cast(MapHandle, found[each.path]), maps[each.name].handle) for each in migration.plans])
         fill_prog_arrays(runtime, [each for each in maps.values() if not each.is_reused], programs, [])
         if options.is_published:
             publish(

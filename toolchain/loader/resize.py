@@ -44,9 +44,13 @@ def plan_resize(runtime: Runtime, old: MapHandle, max_entries: int) -> tuple[Map
 
 def require_unused(runtime: Runtime, info: MapInfo, path: str) -> None:
     """Raise MigrationRefused where programs use the map: they would go on with the old one."""
-    users = programs_using(runtime, [info.id])[info.id]
-    if users:
-        named = ", ".join(map(str, users[:10])) + (" .." if len(users) > 10 else "")
+    users = programs_using(runtime, [info.id])
+    if users is None:
+        hint = "it takes CAP_SYS_ADMIN; --while-used goes on without"
+        raise MigrationRefused("cannot see whether programs use this map", PinPlace(path), hint)
+    numbers = users[info.id]
+    if numbers:
+        named = ", ".join(map(str, numbers[:10])) + (" .." if len(numbers) > 10 else "")
         hint = (
             "load them anew with --on-mismatch migrate and the new size in the object; or --while-used, with --drain"
             " SECONDS while you replace them"
@@ -73,7 +77,7 @@ def resize(
         migration = stack.enter_context(Migration(runtime, possible_cpus(), options))
         migration.require([plan])
         new = stack.enter_context(runtime.map_create(plan.new, info.btf))
-        migration.copy(plan, old, new)
+        migration.copy([(old, new)])
 
         def prepare() -> None:
             migration.catch_up()
