@@ -315,6 +315,20 @@ def test_late_writes_are_added_to_what_the_new_map_counted(runtime, kind):
         assert (late.merged, late.kept, late.lost) == (2, 0, 0)
 
 
+def test_late_writes_of_bytes_that_are_no_whole_word(runtime):
+    with Pair(runtime, (MapType.HASH, 4, 8), (MapType.HASH, 4, 8), 7, 7) as pair:
+        pair.old.update(number(1), b"\1\0\0\0abc")
+        pair.old.update(number(2), b"\1\0\0\0abc")
+        pair.copy()
+        late = pair.late()
+        pair.new.update(number(1), b"\1\0\0\0xyz")
+        for key in (1, 2):
+            pair.old.update(number(key), b"\2\0\0\0def")
+        late.move()
+        assert pair.entries == {number(1): b"\2\0\0\0xyz", number(2): b"\2\0\0\0def"}
+        assert not late.is_exact
+
+
 def test_late_entries_appear_and_disappear(runtime):
     with Pair(runtime, (MapType.HASH, 4, 8), (MapType.HASH, 4, 8)) as pair:
         for index in (1, 2, 3):

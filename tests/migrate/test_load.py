@@ -96,7 +96,8 @@ def test_a_dry_run_says_it_all_and_changes_nothing(runtime, objects):
     }  # fmt: skip
     assert not made.is_refused(False)
     assert tree(runtime) == before
-    assert list(runtime.map_ids()) == maps
+    if runtime.name == "user":  # a kernel's ids are all of the machine's
+        assert list(runtime.map_ids()) == maps
 
 
 @pytest.mark.parametrize(("on_mismatch", "action"), [("keep", "keep"), ("replace", "replace")])

@@ -82,6 +82,7 @@ BAD = {
     "no bytes": (lines({**GOOD, "value": [256]}), 1, "value is no list of bytes"),
     "words": (lines({**GOOD, "value": ["zz"] * 16}), 1, "value is no list of bytes"),
     "no value": (lines({"key": GOOD["key"]}), 1, "value is no list of bytes"),
+    "fractions": (lines({**GOOD, "value": [1.5] * 16}), 1, "value is no list of bytes"),
     "huge numbers": (lines({**GOOD, "value": [1 << 4000]}), 1, "value is no list of bytes"),
     "no such element": (lines(GOOD, entry(8, b"\7" * 16)), 1, "no such element: 8 (0..7)"),
     "long line": (lines(GOOD, end=False) + b" " * (4 << 20), 1, "line too long"),

@@ -219,7 +219,7 @@ class Importer:
             if isinstance(given, str):
                 data = bytes.fromhex(given.removeprefix("0x"))
             elif isinstance(given, list):
-                data = bytes([int(each, 16) if isinstance(each, str) else int(each) for each in given])
+                data = bytes([int(each, 16) if isinstance(each, str) else each for each in given])
             else:
                 raise ValueError
         except (ValueError, TypeError, OverflowError):

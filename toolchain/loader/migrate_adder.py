@@ -14,8 +14,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from toolchain.errors import ToolchainError
+from toolchain.errors import MapError, ToolchainError
 from toolchain.isa.codec import encode
 from toolchain.isa.insn import Insn, wide
 from toolchain.isa.map_types import UpdateFlag
@@ -40,37 +41,68 @@ _LOAD = Class.LDX | Mode.MEM
 _SET = Class.ALU64 | Alu.MOV
 
 
+class Addition(NamedTuple):
+    """What is added to one element's value on one CPU; ``tail`` takes the place of its last bytes."""
+
+    key: bytes
+    deltas: dict[tuple[int, int], int]
+    tail: bytes = b""
+
+
 class Adder:
     """Adds to words of elements, atomically where a program can. Owns: its programs."""
 
     def __init__(self, runtime: Runtime, handle: MapHandle) -> None:
         self._runtime, self._handle = runtime, handle
         self._spec = handle.info().spec
-        self._programs: dict[Words, ProgHandle] = {}
+        self._programs: dict[Words, ProgHandle | None] = {}
+        self._waiting: dict[int, list[Addition]] = {}
         self.is_exact = True
 
-    def add(self, key: bytes, cpu: int, deltas: dict[tuple[int, int], int], tail: bytes = b"") -> None:
-        """Add to the element's value on ``cpu`` (-1: there is only one); ``tail`` replaces its last bytes."""
-        words = tuple(sorted(deltas))
-        program = self._program(words) if words else None
-        if program is not None:
-            data = bytes(_PAD) + key.ljust(_room(len(key)), b"\0") + b"".join(
-                deltas[each].to_bytes(8, "little") if sys.byteorder == "little"
-                else deltas[each].to_bytes(each[1], "big").ljust(8, b"\0") for each in words
-            )  # fmt: skip
-            with _on_cpu(cpu) as is_there, contextlib.suppress(ToolchainError):
-                if is_there and program.run(data).retval == _DONE:
-                    words = ()
-        if words or tail:
-            self._rewrite(key, max(cpu, 0), {each: deltas[each] for each in words}, tail)
+    def add(self, cpu: int, addition: Addition) -> None:
+        """Note what is to be added on ``cpu`` (-1: there is only one value)."""
+        self._waiting.setdefault(cpu, []).append(addition)
+
+    def flush(self) -> None:
+        """Do all that is noted, CPU by CPU. Raises MapError for the first that failed, after all of them."""
+        waiting, self._waiting = self._waiting, {}
+        failed: list[MapError] = []
+        for cpu, additions in waiting.items():
+            with _on_cpu(cpu) as is_there:
+                left = [self._run(each) if is_there else each for each in additions]
+            for each in left:
+                try:
+                    self._rewrite(each, max(cpu, 0))
+                except MapError as error:
+                    failed.append(error)
+        if failed:
+            raise failed[0]
 
     def close(self) -> None:
         """Let go of the programs."""
         while self._programs:
-            self._programs.popitem()[1].close()
+            program = self._programs.popitem()[1]
+            if program is not None:
+                program.close()
 
-    def _rewrite(self, key: bytes, cpu: int, deltas: dict[tuple[int, int], int], tail: bytes) -> None:
-        """Read, change, write: not atomic."""
+    def _run(self, addition: Addition) -> Addition:
+        """Let a program do it; what is left."""
+        words = tuple(sorted(addition.deltas))
+        program = self._program(words)
+        if program is None:
+            return addition
+        data = bytes(_PAD) + addition.key.ljust(_room(len(addition.key)), b"\0")
+        data += b"".join(_word(addition.deltas[each], each[1]) for each in words)
+        with contextlib.suppress(ToolchainError):
+            if program.run(data).retval == _DONE:
+                return addition._replace(deltas={})
+        return addition
+
+    def _rewrite(self, addition: Addition, cpu: int) -> None:
+        """Read, change, write what is left: not atomic."""
+        key, deltas, tail = addition
+        if not deltas and not tail:
+            return
         self.is_exact = False
         value = bytearray(self._handle.lookup(key) or b"")
         if not value:
@@ -85,11 +117,11 @@ class Adder:
         self._handle.update(key, bytes(value), UpdateFlag.EXIST)
 
     def _program(self, words: Words) -> ProgHandle | None:
-        made = self._programs.get(words)
-        if made is None and len(self._programs) < _MAX_PROGRAMS and len(words) <= _MAX_WORDS:
+        if words not in self._programs and len(self._programs) < _MAX_PROGRAMS and 0 < len(words) <= _MAX_WORDS:
+            self._programs[words] = None
             with contextlib.suppress(ToolchainError):
-                made = self._programs[words] = _load(self._runtime, self._handle, self._spec, words)
-        return made
+                self._programs[words] = _load(self._runtime, self._handle, self._spec, words)
+        return self._programs.get(words)
 
 
 @contextlib.contextmanager
@@ -108,6 +140,11 @@ def _on_cpu(cpu: int) -> Iterator[bool]:
         yield True
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def _word(delta: int, size: int) -> bytes:
+    """A delta in the packet: 8 bytes, of which a word of 4 is the first half."""
+    return delta.to_bytes(size, sys.byteorder).ljust(8, b"\0")
 
 
 def _room(size: int) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from toolchain.errors import MapError
 from toolchain.isa.map_types import PERCPU_TYPES, MapType, UpdateFlag
-from toolchain.loader.migrate_adder import Adder, Words
+from toolchain.loader.migrate_adder import Adder, Addition, Words
 from toolchain.loader.migrate_copy import MapCopy
 from toolchain.loader.migrate_entries import cpu_parts
 from toolchain.loader.migrate_plan import Content
@@ -52,6 +52,7 @@ class LateWrites:
         count = self.merged + self.kept + self.lost
         for key in self._copy.changes(self._merge):
             self._remove(key, before[key])
+        self._adder.flush()
         return self.merged + self.kept + self.lost - count
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ class LateWrites:
             is_kept |= kept
             if deltas or tail:
                 is_merged = True
-                self._adder.add(key, cpu if spec.map_type in PERCPU_TYPES else -1, deltas, tail)
+                self._adder.add(cpu if spec.map_type in PERCPU_TYPES else -1, Addition(key, deltas, tail))
         self.merged += is_merged
         self.kept += is_kept and not is_merged
 
