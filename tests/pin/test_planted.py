@@ -36,6 +36,12 @@ def a_socket(path: str) -> None:
         made.bind(os.path.basename(path))
 
 
+def outside(path: str) -> Path:
+    """A file beside the tree."""
+    (above,) = (each for each in Path(path).parents if each.name.startswith("pins-"))
+    return above / "theirs"
+
+
 def sparse(path: str) -> None:
     with open(path, "wb") as file:
         file.truncate(1 << 42)
@@ -59,7 +65,7 @@ FILES = {
     "link to itself": lambda path: os.symlink(os.path.basename(path), path),
     "link to a device": lambda path: os.symlink("/dev/zero", path),
     "link to a terminal": lambda path: os.symlink("/dev/tty", path),
-    "link outside": lambda path: os.symlink("/etc/passwd", path),
+    "link outside": lambda path: os.symlink(outside(path), path),
 }
 HARM = {
     **{f"cut to {size}": lambda path, size=size: os.truncate(path, size) for size in (0, 4, 100, 4096, 4100, 5000)},
@@ -117,13 +123,19 @@ def tree(pin_root):
         with runtime.map_create(MapSpec(name, MapType.HASH, 4, 8, 4)) as made:
             made[bytes(4)] = b"whatever"
             runtime.pin(made, name)
-    here = os.getcwd()
+    here, theirs = os.getcwd(), outside(pin_root)
+    theirs.write_text("not a pin")
+    theirs.chmod(0o640)
     yield pin_root
     os.chdir(here)
+    assert theirs.read_text() == "not a pin"
+    assert theirs.stat().st_mode & 0o777 == 0o640
+    assert theirs.stat().st_nlink == 1
 
 
-def require_answers(bpf_load, root: str) -> None:
-    for words in COMMANDS:
+def require_answers(bpf_load, commands=COMMANDS) -> None:
+    """Each command ends with a status of its own, and an error where it failed."""
+    for words in commands:
         for options in ((), ("--json",)):
             done = bpf_load(*options, *words)
             assert done.status in (0, 1, 5), (words, done)
@@ -131,6 +143,10 @@ def require_answers(bpf_load, root: str) -> None:
             if done.status and words[1:2] != ("fsck",):
                 assert done.json["error"] if options else "error: " in done.err, (words, done)
                 assert (done.out + done.err).count("\n") <= 12
+
+
+def require_the_rest(bpf_load) -> None:
+    """The sound pin works."""
     assert bpf_load("map", "lookup", "good", "key", "0").status == 0
     assert bpf_load("map", "update", "good", "key", "0", "value", "1").status == 0
 
@@ -142,13 +158,54 @@ def test_planted(bpf_load, tree, where, kind):
     for path in {"bad and anchor": ("bad", ".bpf/objs/map2")}.get(where, (where,)):
         os.unlink(f"{tree}/{path}")
         FILES[kind](f"{tree}/{path}")
-    require_answers(bpf_load, tree)
+    require_answers(bpf_load)
+    require_the_rest(bpf_load)
+
+
+PLACES = ("objs", "refs", "stage", "loose", "hooks", "commit", "super", "lock")
+
+
+@pytest.mark.parametrize("kind", ["empty file", "text", "fifo", "directory", "link to itself", "link outside"])
+@pytest.mark.parametrize("where", PLACES)
+def test_planted_in_the_trees_own_place(bpf_load, tree, where, kind):
+    """What fsck --repair can put right it does; no command ends otherwise than with an error."""
+    path = Path(tree) / ".bpf" / where
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    FILES[kind](str(path))
+    require_answers(bpf_load, [words for words in COMMANDS if words[1] not in ("fsck", "rm")])
+    bpf_load("pin", "fsck", "--repair")
+    if where != "lock":
+        require_the_rest(bpf_load)
+        with UserRuntime(tree).map_create(MapSpec("new", MapType.ARRAY, 4, 8, 1)) as made:
+            assert made.id >= 3 or where == "super"
+
+
+def test_a_link_in_a_trees_own_place_leads_nothing_away(bpf_load, tree, tmp_path):
+    """What stands behind a symbolic link in the place of a private directory is not ours to clean."""
+    for where in ("refs", "stage", "loose", "commit", "objs", ""):
+        theirs = tmp_path / "theirs"
+        (theirs / "work").mkdir(parents=True)
+        (theirs / "work" / "thesis").write_text("three years")
+        (theirs / "map7").write_text("a drawing")
+        theirs.chmod(0o755)
+        path = Path(tree) / ".bpf" / where
+        shutil.rmtree(path, ignore_errors=True)
+        os.symlink(theirs, path)
+        require_answers(bpf_load)
+        bpf_load("map", "create", "new", "type", "array", "key", "4", "value", "4", "entries", "1")
+        assert (theirs / "work" / "thesis").read_text() == "three years"
+        assert sorted(os.listdir(theirs)) == ["map7", "work"]
+        assert theirs.stat().st_mode & 0o777 == 0o755
+        if path.is_symlink():
+            path.unlink()
+        shutil.rmtree(theirs)
 
 
 @pytest.mark.parametrize("harm", HARM)
 def test_harmed(bpf_load, tree, harm):
     HARM[harm](f"{tree}/bad")
-    require_answers(bpf_load, tree)
+    require_answers(bpf_load)
+    require_the_rest(bpf_load)
 
 
 @pytest.mark.parametrize("size", [0, 4, 100, 4096, 5000])

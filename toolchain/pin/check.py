@@ -1,5 +1,6 @@
 """The full check of a pin tree: every promise of store.py, looked at file by file. It changes nothing.
 
+    places   the tree's own directories are directories
     super    readable; no object has an id above the last one given
     objs     each file is an object whose header is whole and says its own name, owner, inode and size
     refs     each directory belongs to an object, is complete, and holds links to what it names
@@ -29,6 +30,8 @@ from toolchain.pin.stored import StoredObject
 from toolchain.values import Value, value_type
 
 Inode = tuple[int, int]
+OPTIONAL = ("refs", "stage", "loose", "hooks", "commit")
+"""Private directories that need not be there."""
 
 
 @value_type
@@ -52,16 +55,23 @@ def check(store: ObjectStore, checkers: Mapping[str, Callable[[StoredObject], li
     if not check_root(store.root) or not os.path.isdir(os.path.join(store.root, PRIVATE)):
         return []
     inspection = _Inspection(store.root)
-    findings = [
-        *inspection.anchors(),
-        *inspection.ids(),
-        *inspection.edges(),
-        *inspection.hooks(),
-        *inspection.staged(),
-        *inspection.pins(),
-        *inspection.counts(),
-    ]
-    findings += inspection.slots(store.slots)
+    findings: list[Finding] = []
+    for part in (
+        inspection.directories,
+        inspection.anchors,
+        inspection.ids,
+        inspection.edges,
+        inspection.hooks,
+        inspection.staged,
+        inspection.pins,
+        inspection.counts,
+        lambda: inspection.slots(store.slots),
+    ):
+        try:
+            findings += part()
+        except OSError as error:
+            path = os.path.relpath(error.filename, store.root) if isinstance(error.filename, str) else PRIVATE
+            findings.append(Finding(path, f"cannot be looked at: {error.strerror}"))
     for header in sorted(inspection.headers.values(), key=lambda each: (each.kind, each.id)):
         findings += _data(store, header, checkers)
     return findings
@@ -76,9 +86,17 @@ class _Inspection:
         self.status: dict[Inode, os.stat_result] = {}
         self.links: Counter[Inode] = Counter()
 
+    def directories(self) -> Iterator[Finding]:
+        for name in ("objs", *OPTIONAL):
+            path = os.path.join(self.root, PRIVATE, name)
+            is_missing = name in OPTIONAL and not os.path.lexists(path)
+            if not is_missing and (not os.path.isdir(path) or os.path.islink(path)):
+                yield Finding(f"{PRIVATE}/{name}", "not a directory")
+
     def anchors(self) -> Iterator[Finding]:
         known = dict(reaper.anchors(self.root))
-        for name in sorted(os.listdir(os.path.join(self.root, PRIVATE, "objs"))):
+        directory = os.path.join(self.root, PRIVATE, "objs")
+        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) and not os.path.islink(directory) else ():
             path = f"{PRIVATE}/objs/{name}"
             if name not in known:
                 yield Finding(path, "not an anchor")
@@ -112,7 +130,7 @@ class _Inspection:
     def edges(self) -> Iterator[Finding]:
         anchored = {header.anchor: inode for inode, header in self.headers.items()}
         counts: Counter[str] = Counter()
-        for path, status in files_below(os.path.join(self.root, PRIVATE, "refs")):
+        for path, status in self._below("refs"):
             owner, target = path.split("/")[-2:]
             relative = f"{PRIVATE}/refs/{owner}/{target}"
             inode = (status.st_dev, status.st_ino)
@@ -175,7 +193,7 @@ class _Inspection:
 
     def staged(self) -> Iterator[Finding]:
         for place in ("stage", "commit"):
-            for path, status in files_below(os.path.join(self.root, PRIVATE, place)):
+            for path, status in self._below(place):
                 self.links[status.st_dev, status.st_ino] += 1
                 yield Finding(os.path.relpath(path, self.root), "left by a killed publisher", is_fault=False)
 
@@ -204,6 +222,11 @@ class _Inspection:
                 yield Finding(path, f"has {self.links[inode]} names, but counts {count}", is_fault=False)
             elif count > self.links[inode]:
                 yield Finding(path, f"{count - self.links[inode]} names of it are outside of the tree", is_fault=False)
+
+    def _below(self, name: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Every file below a private directory; none where a link is in its place."""
+        path = os.path.join(self.root, PRIVATE, name)
+        return iter(()) if os.path.islink(path) else files_below(path)
 
     def _header(self, relative: str) -> ObjectHeader:
         path = os.path.join(self.root, relative)

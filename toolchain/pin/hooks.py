@@ -37,7 +37,7 @@ from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, 
 from toolchain.pin import marks, publish, reaper
 from toolchain.pin.header import HEADER_SIZE
 from toolchain.pin.locks import lock_exclusive, try_lock
-from toolchain.pin.root import PRIVATE, make_directory, translated
+from toolchain.pin.root import PRIVATE, make_directory, names_in, translated
 from toolchain.spec.runtime import HOOKS, Order
 
 MAX_ENTRIES = 63
@@ -223,8 +223,8 @@ def note(prog_id: int) -> bytes:
 
 def all_hooks(root: str) -> Iterator[Hook]:
     """Every hook of a tree that has a list; names that cannot be meant are passed over."""
-    for device in _listdir(os.path.join(root, PRIVATE, "hooks")):
-        for name in _listdir(os.path.join(root, PRIVATE, "hooks", device)):
+    for device in names_in(os.path.join(root, PRIVATE, "hooks")):
+        for name in names_in(os.path.join(root, PRIVATE, "hooks", device)):
             with contextlib.suppress(LoadError):
                 yield make_hook(root, device, name)
 
@@ -234,7 +234,7 @@ def sweep(root: str) -> None:
 
     A list that somebody is changing is left to him: he does the same. So is a damaged one: it says so when it is used.
     """
-    for device in _listdir(os.path.join(root, PRIVATE, "hooks")):
+    for device in names_in(os.path.join(root, PRIVATE, "hooks")):
         with contextlib.suppress(LoadError, PinError, RuntimeUnavailable, BlockingIOError):
             hooks = [make_hook(root, device, name) for name in HOOKS]
             lists = [stored_list(hook) for hook in hooks]
@@ -404,10 +404,3 @@ def _settle(root: str, entry: Entry) -> None:
     for edge in reaper.edges(root, f"link{entry.link_id}"):
         if edge != f"prog{entry.prog_id}":
             marks.take_away(root, edge, os.path.join(root, PRIVATE, "refs", f"link{entry.link_id}", edge))
-
-
-def _listdir(path: str) -> list[str]:
-    try:
-        return sorted(os.listdir(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 import struct
+from collections.abc import Mapping
 
 from toolchain.errors import PinPlace, RuntimeUnavailable
 from toolchain.pin.header import ID_MAX, KINDS
@@ -51,6 +52,29 @@ def raise_to(root: str, kind: str, number: int) -> bool:
         os.close(descriptor)
 
 
+def make(root: str, last: Mapping[str, int]) -> None:
+    """A list with these last ids, where there is none. Raises OSError."""
+    path = _path(root)
+    fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fresh, 0o600)
+        os.write(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), *(last[kind] for kind in KINDS)))
+        with contextlib.suppress(FileExistsError):
+            link_descriptor(fresh, path)
+    finally:
+        os.close(fresh)
+
+
+def remove(root: str) -> None:
+    """Remove a damaged list. Raises OSError: what is in its place is not empty."""
+    path = _path(root)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+
+
 def last_ids(root: str) -> dict[str, int] | None:
     """The last id given of each kind; None if there is no list yet. Raises RuntimeUnavailable if it is damaged."""
     try:
@@ -74,14 +98,7 @@ def _open_super(root: str) -> int:
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags)
-    fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(fresh, 0o600)
-        os.write(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), 0, 0, 0))
-        with contextlib.suppress(FileExistsError):
-            link_descriptor(fresh, path)
-    finally:
-        os.close(fresh)
+    make(root, dict.fromkeys(KINDS, 0))
     return os.open(path, flags)
 
 

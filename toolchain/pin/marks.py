@@ -24,14 +24,16 @@ import time
 
 from toolchain.errors import PinPlace
 from toolchain.pin.locks import lock_shared
-from toolchain.pin.root import PRIVATE, make_directory
+from toolchain.pin.root import PRIVATE, make_directory, names_in
 
 _DROP = ".drop"
 _OLD_SECONDS = 60.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.ELOOP)
+"""Where there is no room for a mark, an unpin goes on without: it makes room. So it does in a damaged tree."""
 
 
 def mark_new(root: str, anchor: str) -> None:
-    """Before the anchor is linked. Raises OSError."""
+    """Before the anchor is linked. Raises OSError, but not for want of room."""
     _make(root, anchor)
 
 
@@ -70,10 +72,7 @@ def clear_old(root: str, anchor: str) -> None:
 
 def marked(root: str) -> list[str]:
     """The anchors of all marked objects, in order; other names too that somebody put there."""
-    try:
-        return sorted({name.removesuffix(_DROP) for name in os.listdir(_path(root, ""))})
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return sorted({name.removesuffix(_DROP) for name in names_in(_path(root, ""))})
 
 
 def take_away(root: str, anchor: str, path: str) -> None:
@@ -97,14 +96,24 @@ def take_away(root: str, anchor: str, path: str) -> None:
 
 def _make(root: str, name: str) -> None:
     try:
-        os.mknod(_path(root, name), 0o600)
+        if not _mknod(_path(root, name)):
+            with contextlib.suppress(FileExistsError):
+                make_directory(_path(root, ""))
+            _mknod(_path(root, name))
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+
+
+def _mknod(path: str) -> bool:
+    """Make an empty file where there is none; whether its directory is there."""
+    try:
+        os.mknod(path, 0o600)
     except FileExistsError:
         pass
     except FileNotFoundError:
-        with contextlib.suppress(FileExistsError):
-            make_directory(_path(root, ""))
-        with contextlib.suppress(FileExistsError):
-            os.mknod(_path(root, name), 0o600)
+        return False
+    return True
 
 
 def _path(root: str, name: str) -> str:

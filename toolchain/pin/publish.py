@@ -30,7 +30,7 @@ from toolchain.errors import PinError, PinPlace, ToolchainError
 from toolchain.pin import marks, names, reaper
 from toolchain.pin.header import HEADER_SIZE, BadHeader, decode
 from toolchain.pin.locks import lock_exclusive, try_lock
-from toolchain.pin.root import PRIVATE, make_directory, translated
+from toolchain.pin.root import PRIVATE, make_directory, names_in, translated
 
 PLAN = "plan"
 _OLD = ".old"
@@ -64,7 +64,7 @@ def publish(root: str, pins: Sequence[tuple[str, str]], swaps: Sequence[tuple[st
 
 def settle(root: str, must_wait: bool = True) -> None:
     """Finish what a killed publisher left. Without ``must_wait`` a living one is left to its work."""
-    if not os.path.lexists(_private(root, "commit")) and not _listdir(_private(root, "stage")):
+    if not os.path.lexists(_private(root, "commit")) and not names_in(_private(root, "stage")):
         return
     with contextlib.suppress(BlockingIOError), _locked(root, must_wait):
         finish(root)
@@ -195,7 +195,7 @@ def _leaves(path: str) -> bool:
 
 def _clean(root: str, is_own: bool = False) -> None:
     """Remove what is staged. ``is_own``: it is this process's, which holds the objects."""
-    for name in _listdir(_private(root, "stage")):
+    for name in names_in(_private(root, "stage")) if not os.path.islink(_private(root, "stage")) else ():
         if not is_own:
             _let_go(root, _private(root, "stage", name))
         reaper.remove_directory(_private(root, "stage", name))
@@ -203,7 +203,7 @@ def _clean(root: str, is_own: bool = False) -> None:
 
 def _let_go(root: str, directory: str) -> None:
     """Unlink what a killed publisher staged, with a mark on each object, which nothing else may keep alive."""
-    for name in _listdir(directory):
+    for name in names_in(directory):
         path = os.path.join(directory, name)
         with contextlib.suppress(OSError, BadHeader):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -212,13 +212,6 @@ def _let_go(root: str, directory: str) -> None:
             finally:
                 os.close(descriptor)
             marks.take_away(root, header.anchor, path)
-
-
-def _listdir(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except FileNotFoundError:
-        return []
 
 
 def _private(root: str, *parts: str) -> str:

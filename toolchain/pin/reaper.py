@@ -25,7 +25,7 @@ from itertools import islice
 from toolchain.pin import marks, slot_edges
 from toolchain.pin.header import MAGIC
 from toolchain.pin.locks import try_lock
-from toolchain.pin.root import PRIVATE, make_directory
+from toolchain.pin.root import PRIVATE, make_directory, missing_is_empty, names_in
 
 _ANCHOR = re.compile(r"(map|prog|link)([1-9][0-9]{0,18})", re.ASCII)
 _STAGED = ".new"
@@ -43,10 +43,9 @@ def kind_and_id(anchor: str) -> tuple[str, int]:
 
 def anchors(root: str) -> Iterator[tuple[str, os.stat_result]]:
     """The name and status of every file among the anchors that is named like one."""
-    try:
-        entries = list(os.scandir(os.path.join(root, PRIVATE, "objs")))
-    except FileNotFoundError:
-        return
+    entries: list[os.DirEntry[str]] = []
+    with missing_is_empty(), os.scandir(os.path.join(root, PRIVATE, "objs")) as found:
+        entries = list(found)
     for entry in entries:
         if _ANCHOR.fullmatch(entry.name):
             with contextlib.suppress(FileNotFoundError):
@@ -56,16 +55,14 @@ def anchors(root: str) -> Iterator[tuple[str, os.stat_result]]:
 
 def anchors_by_inode(root: str) -> dict[int, str]:
     """Inode -> the name of every anchor; nothing is opened or asked but the directory."""
-    try:
-        with os.scandir(os.path.join(root, PRIVATE, "objs")) as entries:
-            return {entry.inode(): entry.name for entry in entries if _ANCHOR.fullmatch(entry.name)}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    with missing_is_empty(), os.scandir(os.path.join(root, PRIVATE, "objs")) as entries:
+        return {entry.inode(): entry.name for entry in entries if _ANCHOR.fullmatch(entry.name)}
+    return {}
 
 
 def user_count(root: str, anchor: str) -> int:
     """How many objects keep this one alive."""
-    users = _listdir(os.path.join(root, PRIVATE, "refs"))
+    users = names_in(os.path.join(root, PRIVATE, "refs"))
     return sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
 
 
@@ -85,17 +82,14 @@ def has_edges(root: str, anchor: str) -> bool:
 
 def edges(root: str, anchor: str) -> list[str]:
     """What the object keeps alive, by anchor."""
-    try:
-        return sorted(os.listdir(_edges(root, anchor)))
-    except FileNotFoundError:
-        return []
+    return sorted(names_in(_edges(root, anchor)))
 
 
 def remove(root: str, anchor: str) -> list[str]:
     """Remove an object's edges and then its anchor. Gives what it kept alive."""
     dropped: list[str] = []
     for directory in (_edges(root, anchor), _edges(root, anchor) + _STAGED):
-        for target in _listdir(directory):
+        for target in names_in(directory):
             if target != anchor and _ANCHOR.fullmatch(target):
                 with contextlib.suppress(IsADirectoryError, PermissionError):
                     marks.take_away(root, target, os.path.join(directory, target))
@@ -108,9 +102,12 @@ def remove(root: str, anchor: str) -> list[str]:
 
 
 def remove_directory(directory: str) -> None:
-    """Remove a directory of links, if it is there. Directories in it, which somebody else put there, stay."""
+    """Remove a directory of links, if it is there. Directories in it, which somebody else put there, stay.
+
+    A symbolic link in its place goes itself: what it leads to is not ours.
+    """
     try:
-        names = os.listdir(directory)
+        names = os.listdir(directory) if not os.path.islink(directory) else []
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -121,6 +118,8 @@ def remove_directory(directory: str) -> None:
             os.unlink(os.path.join(directory, name))
     try:
         os.rmdir(directory)
+    except NotADirectoryError:
+        os.unlink(directory)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
             raise
@@ -155,7 +154,7 @@ def reap_some(root: str, suspects: Sequence[str], slots: slot_edges.SlotKeeper |
 def _is_small(root: str) -> bool:
     """Whether looking at every object takes no time that anybody notices."""
     for place in ("objs", "refs"):
-        with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(root, PRIVATE, place)) as entries:
+        with missing_is_empty(), os.scandir(os.path.join(root, PRIVATE, place)) as entries:
             if sum(1 for _ in islice(entries, _SMALL_COUNT + 1)) > _SMALL_COUNT:
                 return False
     return True
@@ -194,16 +193,9 @@ def _remove_orphaned_edges(root: str) -> None:
     """An anchor is linked before its edges are made and removed after them, so edges without one belong to nobody."""
     directory = os.path.join(root, PRIVATE, "refs")
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(directory):
+        for name in names_in(directory) if not os.path.islink(directory) else ():
             if not os.path.lexists(_path(root, name.removesuffix(_STAGED))):
                 remove_directory(os.path.join(directory, name))
-
-
-def _listdir(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _path(root: str, anchor: str) -> str:

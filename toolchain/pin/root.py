@@ -19,7 +19,7 @@ import errno
 import os
 import pwd
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
 
@@ -61,7 +61,10 @@ def _is_own_directory(path: str) -> bool:
 
 
 def check_root(root: str) -> bool:
-    """Whether the root exists. Raises RuntimeUnavailable if it exists and must not be used."""
+    """Whether the root exists. Raises RuntimeUnavailable if it exists and must not be used.
+
+    So does a private directory that is a link: what it leads to would be taken for the tree's own, cleaned and locked.
+    """
     try:
         status = os.lstat(root)
         if stat.S_ISLNK(status.st_mode):  # one that somebody else made in a directory of all would lead us anywhere
@@ -80,6 +83,9 @@ def check_root(root: str) -> bool:
             f"pin root may be written by everybody: mode {stat.S_IMODE(status.st_mode):04o} (0700)",
             errno.EPERM, PinPlace(root), "chmod o-w it, or choose another with --pin-root",
         )  # fmt: skip
+    private = os.path.join(root, PRIVATE)
+    with contextlib.suppress(FileNotFoundError):
+        _require_directory(os.lstat(private), private)
     return True
 
 
@@ -91,7 +97,7 @@ def prepare_root(root: str) -> None:
             os.chmod(root, 0o700)
             check_root(root)
         for name in _PRIVATE_DIRECTORIES:
-            path = os.path.join(root, PRIVATE, name)
+            path = os.path.join(root, PRIVATE, name).rstrip("/")  # behind a slash a link would be followed
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
             _check_private(path)
@@ -105,12 +111,33 @@ def make_directory(path: str) -> None:
     os.chmod(path, 0o700)
 
 
-def _check_private(path: str) -> None:
-    status = os.lstat(path)
+def names_in(directory: str) -> list[str]:
+    """The names in one of the tree's own directories; none where it is missing or is none, as the check says."""
+    with missing_is_empty():
+        return os.listdir(directory)
+    return []
+
+
+@contextlib.contextmanager
+def missing_is_empty() -> Iterator[None]:
+    """A directory that is not there, or is none, has nothing in it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+
+
+def _require_directory(status: os.stat_result, path: str) -> None:
     if not stat.S_ISDIR(status.st_mode):
         raise RuntimeUnavailable(
             "not a directory where the pin tree keeps its own", errno.ENOTDIR, PinPlace(path), "remove it"
         )
+
+
+def _check_private(path: str) -> None:
+    status = os.lstat(path)
+    _require_directory(status, path)
     require_own(status, "private directory of the pin tree", PinPlace(path))
     if stat.S_IMODE(status.st_mode) != 0o700:  # a umask
         os.chmod(path, 0o700)

@@ -22,7 +22,7 @@ from toolchain.errors import PinPlace, ToolchainError
 from toolchain.pin import marks
 from toolchain.pin.header import MAGIC
 from toolchain.pin.locks import lock_exclusive, try_lock
-from toolchain.pin.root import PRIVATE
+from toolchain.pin.root import PRIVATE, names_in
 
 _STAGED = ".new"
 
@@ -91,14 +91,10 @@ def changing(root: str, anchor: str, named: Callable[[], set[str]]) -> Iterator[
 def tidy(root: str, keeper: SlotKeeper) -> None:
     """Finish what a killed process left half changed; empty the prog arrays that no user has any more."""
     directory = os.path.join(root, PRIVATE, "refs")
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return
-    for name in names:
+    for name in names_in(directory):
         if not name.startswith("map"):
             continue
-        with contextlib.suppress(FileNotFoundError, PermissionError, ToolchainError):  # damage is for the check
+        with contextlib.suppress(OSError, ToolchainError):  # damage is for the check
             if name.endswith(_STAGED):
                 _settle(root, name.removesuffix(_STAGED), keeper)
             elif any(target.startswith("prog") for target in os.listdir(os.path.join(directory, name))):
@@ -126,11 +122,11 @@ def finish(root: str, anchor: str, descriptor: int, keeper: SlotKeeper) -> list[
     ``descriptor`` is open on the map, with the exclusive lock: it has no holder. Gives what was let go of.
     """
     dropped: list[str] = []
-    with contextlib.suppress(FileNotFoundError, PermissionError, ToolchainError):  # damage is for the check
+    with contextlib.suppress(OSError, ToolchainError):  # damage is for the check
         if is_changing(root, anchor):
             dropped += _settle(root, anchor, keeper)
-        if any(target.startswith("prog") for target in _listdir(_edges(root, anchor))):
-            users = _listdir(os.path.join(root, PRIVATE, "refs"))
+        if any(target.startswith("prog") for target in names_in(_edges(root, anchor))):
+            users = names_in(os.path.join(root, PRIVATE, "refs"))
             uses = sum(os.path.lexists(os.path.join(_edges(root, user), anchor)) for user in users)
             if os.fstat(descriptor).st_nlink == 1 + uses:
                 with _opened(_object(root, anchor), os.O_RDWR) as writable:
@@ -160,10 +156,3 @@ def _object(root: str, anchor: str) -> str:
 
 def _edges(root: str, anchor: str) -> str:
     return os.path.join(root, PRIVATE, "refs", anchor)
-
-
-def _listdir(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

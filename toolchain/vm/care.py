@@ -4,6 +4,8 @@
     inspect    toolchain/pin/check.py with the checkers of maps and programs
     repair     collect, then what can be put right without guessing:
 
+    a private directory that is none  removed, made anew
+    a damaged list of ids             made anew, from the objects that are there
     a pin without its anchor          the anchor is linked again
     a list of ids behind its objects  raised to the highest id
     a slot without its edge           the edge is made; if the object is gone, the slot is emptied
@@ -23,16 +25,17 @@ from collections.abc import Iterator
 
 from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
 from toolchain.pin import ids, reaper, slot_edges
-from toolchain.pin.check import Finding, check
+from toolchain.pin.check import OPTIONAL, Finding, check
 from toolchain.pin.header import SLOTS, ObjectHeader
 from toolchain.pin.locks import try_lock
-from toolchain.pin.root import PRIVATE
+from toolchain.pin.root import PRIVATE, make_directory, translated
 from toolchain.pin.store import ObjectStore, files_below, read_header
 from toolchain.pin.stored import StoredObject
+from toolchain.vm.links import check_link
 from toolchain.vm.maps import check_map, open_map, repair_map
 from toolchain.vm.program import check_program
 
-_CHECKERS = {"map": check_map, "prog": check_program}
+_CHECKERS = {"map": check_map, "prog": check_program, "link": check_link}
 
 
 def collect(store: ObjectStore) -> list[str]:
@@ -49,16 +52,34 @@ def inspect(store: ObjectStore) -> list[Finding]:
 
 
 def repair(store: ObjectStore) -> list[str]:
-    """Put right what can be; one text for each thing done. Raises RuntimeUnavailable."""
+    """Put right what can be; one text for each thing done. Raises RuntimeUnavailable, PinError."""
     if not os.path.isdir(os.path.join(store.root, PRIVATE)):
         return []
-    done = [*_anchors(store), *_ids(store)]
+    try:
+        return _repaired(store)
+    except OSError as error:
+        raise translated(error, "cannot repair", FilePlace(str(error.filename or store.root))) from error
+
+
+def _repaired(store: ObjectStore) -> list[str]:
+    done = [*_directories(store), *_anchors(store), *_ids(store)]
     done += [f"removed {anchor}, which nobody held" for anchor in collect(store)]
     done += [f"removed {anchor}, which is damaged and has no pin" for anchor in _ruins(store)]
     for name, _ in sorted(reaper.anchors(store.root)):
         with contextlib.suppress(ToolchainError, OSError):  # the check says what is wrong with it
             done += _object(store, name)
     return done
+
+
+def _directories(store: ObjectStore) -> Iterator[str]:
+    for name in ("objs", *OPTIONAL):
+        path = os.path.join(store.root, PRIVATE, name)
+        if os.path.islink(path) or (os.path.lexists(path) and not os.path.isdir(path)):
+            os.unlink(path)
+            yield f"{PRIVATE}/{name}: removed what was no directory"
+        if name == "objs" and not os.path.isdir(path):
+            make_directory(path)
+            yield f"{PRIVATE}/{name}: made anew"
 
 
 def _anchors(store: ObjectStore) -> Iterator[str]:
@@ -96,6 +117,12 @@ def _ids(store: ObjectStore) -> Iterator[str]:
     for name, _ in reaper.anchors(store.root):
         kind, number = reaper.kind_and_id(name)
         highest[kind] = max(highest[kind], number)
+    try:
+        ids.last_ids(store.root)
+    except RuntimeUnavailable:
+        ids.remove(store.root)
+        ids.make(store.root, highest)
+        yield f"{PRIVATE}/super: made anew, from the objects that are there"
     for kind, number in highest.items():
         if ids.raise_to(store.root, kind, number):
             yield f"{PRIVATE}/super: the last {kind} id is {number} again"
