@@ -113,12 +113,15 @@ class Net:
         self.right.do("ping", "-q", "-c", str(count), "-i", "0.002", "-s", str(size), LEFT)
 
     def traces(self) -> dict[str, Any]:
-        """Whatever an attach may leave behind: pins, links on v0, filters, the qdisc."""
-        links = [row for row in self.json("link", "show")["links"] if row.get("devname") == "v0"]
+        """Whatever an attach may leave behind: pins, what is at v0's hooks, filters, the qdisc.
+
+        The hooks are asked: a list of all links would show those of other namespaces on a device of the same number.
+        """
+        hooks = [self.json("link", "show", "v0", way)["attached"] for way in ("ingress", "egress")]
         filters = [self.left.do("tc", "filter", "show", "dev", "v0", way) for way in ("ingress", "egress")]
         return {
             "pins": self.left.do("find", "/sys/fs/bpf", "-type", "f", "-o", "-type", "d"),
-            "links": links,
+            "hooks": hooks,
             "filters": filters,
             "qdisc": self.left.do("tc", "qdisc", "show", "dev", "v0"),
             "xdp": "xdp" in self.left.do("ip", "link", "show", "dev", "v0"),
@@ -167,10 +170,11 @@ def captured(side: Side, device: str, path: Path) -> Iterator[None]:
         "tcpdump", "-i", device, "-w", path, "-U", "--immediate-mode", "-B", "8192", stderr=subprocess.PIPE
     )
     assert dump.stderr is not None
-    line = ""
+    line = said = ""
     while "listening on" not in line:
         line = dump.stderr.readline()
-        assert line, "tcpdump ended before it listened"
+        said += line
+        assert line, f"tcpdump ended before it listened: {said}"
     try:
         yield
     finally:
