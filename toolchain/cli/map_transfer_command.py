@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -84,6 +83,8 @@ def _written_whole(path: str) -> Iterator[BinaryIO]:
 
     What is no regular file (a pipe, a device) is written to directly.
     """
+    import tempfile
+
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             with open(path, "wb") as there:
@@ -134,6 +135,8 @@ def _import(settings: Settings, reference: Reference, path: str) -> int:
 @contextlib.contextmanager
 def _rewindable(path: str, name: str) -> Iterator[BinaryIO]:
     """An open file that can be read twice; what comes through a pipe is kept on disk, in a file without a name."""
+    import tempfile
+
     with ExitStack() as stack:
         try:
             file: Any = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))

@@ -107,6 +107,8 @@ class Migration:
 
         Raises: MigrationRefused with what does not go over in any of them, MapError.
         """
+        if not maps:
+            return
         from toolchain.loader.migrate_copy import MapCopy
 
         refused = []
