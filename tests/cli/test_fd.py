@@ -14,7 +14,7 @@ import pytest
 from tests.small_objects import counter
 from toolchain.errors import HandOverError, PinError, ToolchainError
 from toolchain.loader.fd_message import MAX_COUNT, Record, decode, encode
-from toolchain.loader.hand_over import Receiver, receive_objects, send_objects
+from toolchain.loader.hand_over import Receiver, Sender, receive_objects, send_objects
 from toolchain.vm import UserRuntime
 
 TC_RECORD = struct.pack("@9I", 2, 4, 16, 16, 0, 7, 2, 0, 0)
@@ -252,6 +252,21 @@ def test_a_descriptor_for_reading_gives_a_handle_for_reading(pin_root):
 def test_only_its_owner_may_send(uds):
     with Receiver(uds):
         assert os.stat(uds).st_mode & 0o777 == 0o600
+
+
+def test_a_socket_that_a_killed_receiver_left_is_taken_over(awaiting, bpf_load, loaded, uds):
+    killed = awaiting()
+    killed.kill()
+    killed.wait()
+    refused = bpf_load("fd-send", uds, "p")
+    assert (refused.status, "ECONNREFUSED" in refused.err) == (1, True)
+    receiver = awaiting()
+    with Sender(uds, wait=30):
+        pass
+    busy = bpf_load("fd-recv", uds, "--timeout", "0.05")
+    assert (busy.status, "EADDRINUSE" in busy.err) == (1, True)
+    assert bpf_load("fd-send", uds, "p", "--wait", "10").status == 0
+    assert receiver.wait(30) == 0
 
 
 def test_a_socket_that_another_put_in_its_place_stays(uds):

@@ -43,7 +43,8 @@ def map_text(info: MapInfo, keepers: Keepers) -> str:
     flags = f", flags 0x{spec.map_flags:x}" if spec.map_flags else ""
     frozen = ", frozen" if info.is_frozen else ""
     sizes = f"{spec.key_size}-byte keys, {spec.value_size}-byte values, {spec.max_entries} entries"
-    return f"{info.id}: {spec.map_type.label} {spec.name}, {sizes}{flags}{frozen}{keepers.text(info.id)}"
+    name = f" {spec.name}" if spec.name else ""
+    return f"{info.id}: {spec.map_type.label}{name}, {sizes}{flags}{frozen}{keepers.text(info.id)}"
 
 
 def map_btf(info: MapInfo) -> Btf | None:

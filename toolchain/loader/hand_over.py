@@ -107,6 +107,8 @@ class Sender:
 class Receiver:
     """A socket at ``path`` that only its owner's processes (and root's) may send to. Removed by ``close``.
 
+    One that a killed receiver left there is removed first.
+
     Raises: HandOverError: EADDRINUSE where there is a file of that name, EACCES, ENOENT, ENAMETOOLONG.
     """
 
@@ -116,6 +118,7 @@ class Receiver:
         self._socket = _datagram_socket(path)
         try:
             os.fchmod(self._socket.fileno(), 0o600)  # what bind(2) makes the file with
+            _remove_stale(path)
             self._socket.bind(path)
         except OSError as error:
             self._socket.close()
@@ -231,10 +234,23 @@ def _datagram_socket(path: str) -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
 
+def _remove_stale(path: str) -> None:
+    """Remove a socket that a killed receiver left: one that nobody listens to."""
+    if not _is_socket(path):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:  # another kind of socket, or not ours to use: bind says what is in the way
+            return
+
+
 _HINTS = {
     errno.ENOENT: "start the receiver first, or let the sender wait for it",
-    errno.ECONNREFUSED: "its receiver is gone: start another, after removing the socket",
-    errno.EADDRINUSE: "a file of this name is there: remove it if no receiver uses it, or choose another",
+    errno.ECONNREFUSED: "its receiver is gone: start another",
+    errno.EADDRINUSE: "another receiver, or a file of this name, is there: choose another name",
     errno.ETIMEDOUT: "the receiver does not take what was sent before",
 }
 
