@@ -292,6 +292,24 @@ def test_room_that_an_entry_left_is_used_again(runtime):
         assert set(dict(pair.new.items())) == {number(1), number(2)}
 
 
+def test_a_full_map_in_which_entries_come_and_go(runtime):
+    """At the catching up and later: what went makes room for what came."""
+    with Pair(runtime, (MapType.HASH, 4, 4), (MapType.HASH, 4, 4)) as pair:
+        for index in range(4):
+            pair.old.update(number(index), value1(index, 0, 1))
+        pair.copy()
+        pair.old.delete(number(0))
+        pair.old.update(number(10), value1(10, 0, 1))
+        pair.migration.catch_up()
+        assert set(pair.entries) == {number(index) for index in (1, 2, 3, 10)}
+        late = pair.late()
+        pair.old.delete(number(1))
+        pair.old.update(number(11), value1(11, 0, 1))
+        late.move()
+        assert late.lost == 0
+        assert set(pair.entries) == {number(index) for index in (2, 3, 10, 11)}
+
+
 @pytest.mark.parametrize("kind", [MapType.ARRAY, MapType.HASH, MapType.PERCPU_ARRAY, MapType.PERCPU_HASH])
 def test_late_writes_are_added_to_what_the_new_map_counted(runtime, kind):
     """Counters: both sides' additions. The state: whoever alone changed it; the new map's where both did."""

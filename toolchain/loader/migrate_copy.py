@@ -14,12 +14,13 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from toolchain.errors import MapError, MigrationRefused, PinError, PinPlace, errno_name
 from toolchain.isa.map_types import MapType, UpdateFlag
-from toolchain.loader.migrate_entries import entry_converter
+from toolchain.loader.migrate_entries import entry_converter, key_converter
 from toolchain.loader.migrate_plan import ARRAY_TYPES, Content, MapPlan
 from toolchain.loader.migrate_steps import Misfit
 from toolchain.spec.runtime import MapHandle, Runtime
@@ -30,6 +31,14 @@ _BATCH_BYTES = 1 << 20
 _BATCH_COUNT = 1 << 12
 _HINT = "--lossy leaves such entries behind"
 _LRU_TYPES = frozenset({MapType.LRU_HASH, MapType.LRU_PERCPU_HASH})
+
+
+class Change(NamedTuple):
+    """An entry of the old map that changed; ``before`` is None for a new one."""
+
+    key: bytes
+    before: bytes | None
+    value: bytes
 
 
 def key_text(key: bytes) -> str:
@@ -54,6 +63,7 @@ class MapCopy:
         self.misfits: list[str] = []
         self.baseline: dict[bytes, bytes] = {}
         self.convert = entry_converter(plan, cpu_count)
+        self._to_key = key_converter(plan)
         self._owners: dict[bytes, bytes] = {}
         self._is_from_array = plan.old.spec.map_type in ARRAY_TYPES
         self._is_to_array = plan.new.map_type in ARRAY_TYPES
@@ -82,21 +92,26 @@ class MapCopy:
         """Carry over again what has changed since. Raises as copy."""
         if self.plan.content is Content.NOTHING:
             return
-        gone = self.changes(self._carry_again)
-        for key in gone:
+        changed, gone = self.changes()
+        for key in gone:  # first, for what is new may need their room
             self._forget(key)
+        for key, before, value in changed:
+            self.again += 1
+            self._carry(key, value, before is None)
         self._settle()
 
-    def changes(self, changed: Callable[[bytes, bytes | None, bytes], None]) -> list[bytes]:
-        """Call ``changed`` with key, value in the baseline and value now; the keys that went. The baseline follows."""
+    def changes(self) -> tuple[list[Change], list[bytes]]:
+        """What is not as in the baseline, and the keys that went. The baseline follows."""
         before, now = self.baseline, {}
+        changed = []
         for key, value in self._read():
             known = before.get(key)
-            now[key] = value if known is None or known != value else known
             if known is None or known != value:
-                changed(key, known, value)
+                changed.append(Change(key, known, value))
+                known = value
+            now[key] = known
         self.baseline = now
-        return [key for key in before if key not in now] if not self._is_from_array else []
+        return changed, [key for key in before if key not in now] if not self._is_from_array else []
 
     def _read(self) -> Iterator[tuple[bytes, bytes]]:
         if self.plan.content is not Content.SLOTS:
@@ -105,10 +120,6 @@ class MapCopy:
         for key, value in self.old.items():
             if any(value):
                 yield key, value
-
-    def _carry_again(self, key: bytes, before: bytes | None, value: bytes) -> None:
-        self.again += 1
-        self._carry(key, value, before is None)
 
     def _carry(self, key: bytes, value: bytes, is_new: bool) -> None:
         try:
@@ -177,16 +188,13 @@ class MapCopy:
     def _forget(self, key: bytes) -> None:
         """An entry went from the old map: remove it from the new one."""
         with suppress(Misfit, MapError):
-            new_key, _ = self.convert(key, self._any_value())
+            new_key = self._to_key(key)
             self._flush()
             if self._owners.get(new_key, key) == key:
                 self._owners.pop(new_key, None)
                 self.entries -= 1
                 if self.new is not None:
                     self.new.delete(new_key)
-
-    def _any_value(self) -> bytes:
-        return next(iter(self.baseline.values()), b"") or bytes(self.plan.value.size)
 
     def misfit(self, key: bytes, why: str) -> None:
         """Count an entry that does not go over."""

@@ -18,11 +18,16 @@ Entry = tuple[bytes, bytes]
 
 def entry_converter(plan: MapPlan, cpu_count: int) -> Callable[[bytes, bytes], Entry]:
     """A function from an old entry to the new one; it raises Misfit, naming the part that does not fit."""
-    to_key = _named("key", plan.key)
+    to_key = key_converter(plan)
     to_value = value_converter(plan, cpu_count)
     if plan.key.is_identity:
         return lambda key, value: (key, to_value(value))
     return lambda key, value: (to_key(key), to_value(value))
+
+
+def key_converter(plan: MapPlan) -> Callable[[bytes], bytes]:
+    """A function from an old key to the new one. Raises Misfit."""
+    return _named("key", plan.key)
 
 
 def value_converter(plan: MapPlan, cpu_count: int) -> Callable[[bytes], bytes]:

@@ -50,8 +50,11 @@ class LateWrites:
             return 0
         before, self._keys = self._copy.baseline, None
         count = self.merged + self.kept + self.lost
-        for key in self._copy.changes(self._merge):
+        changed, gone = self._copy.changes()
+        for key in gone:  # first, for what is new may need their room
             self._remove(key, before[key])
+        for change in changed:
+            self._merge(*change)
         self._adder.flush()
         return self.merged + self.kept + self.lost - count
 
@@ -94,6 +97,8 @@ class LateWrites:
             if self._lookup(key) is None:
                 raise
             return False
+        if self._keys is not None:
+            self._keys.add(key)
         self.merged += 1
         return True
 
@@ -121,6 +126,8 @@ class LateWrites:
             new_key, base = self._copy.convert(key, before)
             if self._lookup(new_key) == base:
                 self._new.delete(new_key)
+                if self._keys is not None:
+                    self._keys.discard(new_key)
                 self.merged += 1
             else:
                 self.kept += 1
