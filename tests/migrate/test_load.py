@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -311,3 +312,13 @@ def _migrate_in(root, old, new):
     assert values(runtime, "=QQIIQ")[0] == (2, 0, 7, 0, 128)
     runtime.close()
     return "migrated"
+
+
+def test_a_load_that_migrates_nothing_imports_nothing_for_it(pin_root, objects):
+    code = (
+        "import sys, contextlib\nfrom toolchain.cli.bpf_load import main\n"
+        f"with contextlib.suppress(SystemExit): main(['--pin-root', {pin_root!r}, 'load', {str(objects[1])!r}])\n"
+        "print(sorted(name for name in sys.modules if 'migrate_' in name or name == 'tempfile'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
