@@ -84,8 +84,12 @@ def check_root(root: str) -> bool:
             errno.EPERM, PinPlace(root), "chmod o-w it, or choose another with --pin-root",
         )  # fmt: skip
     private = os.path.join(root, PRIVATE)
-    with contextlib.suppress(FileNotFoundError):
+    try:
         _require_directory(os.lstat(private), private)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # as in a file system that takes no such name
+        raise _unavailable(error, "cannot use the pin root", PinPlace(private)) from error
     return True
 
 
