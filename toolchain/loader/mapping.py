@@ -84,36 +84,34 @@ class Map(MutableMapping[Any, bytes]):
         """A key or value as bytes: bytes as they are, else by its type. Raises MapError EINVAL, which names it."""
         if isinstance(value, bytes):
             return value
-        from toolchain.btf.values import packed_value
-
         size = self.spec.key_size if is_key else self.spec.value_size
         type_id = self.spec.key_type_id if is_key else self.spec.value_type_id
         try:
             if not is_key and self.spec.map_type in PERCPU_TYPES:
                 return self._packed_cpus(value, type_id, size)
-            if self.btf is not None and type_id:
-                return packed_value(self.btf, type_id, value)
-            if not isinstance(value, int):
-                raise ValueError(f"bytes or a number is needed: {value!r}")
-            return value.to_bytes(size, sys.byteorder, signed=value < 0)
+            return self._packed_one(value, type_id, size)
         except OverflowError:
             text = f"number too large for {size} bytes: {value}"
         except ValueError as error:
             text = str(error)
         raise MapError(f"map {self.name!r}: {'key' if is_key else 'value'}: {text}", errno.EINVAL)
 
-    def _packed_cpus(self, values: Any, type_id: int, size: int) -> bytes:
-        from toolchain.btf.values import packed_value
+    def _packed_one(self, value: Any, type_id: int, size: int) -> bytes:
+        if self.btf is not None and type_id:
+            from toolchain.btf.values import packed_value
 
+            if self.btf.size_of(type_id) != size:  # before anything of a hostile type's size is made
+                raise ValueError(f"type of {self.btf.size_of(type_id)} bytes ({size})")
+            return packed_value(self.btf, type_id, value)
+        if not isinstance(value, int):
+            raise ValueError(f"bytes or a number is needed: {value!r}")
+        return value.to_bytes(size, sys.byteorder, signed=value < 0)
+
+    def _packed_cpus(self, values: Any, type_id: int, size: int) -> bytes:
         if not isinstance(values, list | tuple):
             raise ValueError(f"a list of each CPU's value is needed: {values!r}")
-        parts = []
-        for each in values:
-            is_typed = self.btf is not None and type_id and not isinstance(each, bytes)
-            part = packed_value(self.btf, type_id, each) if is_typed else each  # type: ignore[arg-type]
-            part = part if isinstance(part, bytes) else part.to_bytes(size, sys.byteorder, signed=part < 0)
-            parts.append(part.ljust((size + 7) // 8 * 8, b"\0"))
-        return b"".join(parts)
+        parts = [each if isinstance(each, bytes) else self._packed_one(each, type_id, size) for each in values]
+        return b"".join(part.ljust((size + 7) // 8 * 8, b"\0") for part in parts)
 
     def unpacked(self, data: bytes, is_key: bool) -> Any:
         """A key or value by its type; of a per-CPU map a list."""
