@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import private_bpffs
+from tests.migrate.shapes import Shape
 from tests.small_objects import counter
 from toolchain.elf import read_spec
 from toolchain.errors import LoadError, MigrationRefused, PinError, RuntimeUnavailable
@@ -24,6 +25,7 @@ from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, load
 from toolchain.loader.resize import resize
 from toolchain.spec.maps import MapSpec
+from toolchain.spec.runtime import MapInfo
 from toolchain.vm import UserRuntime
 
 ROOT = Path(__file__).parents[2]
@@ -312,6 +314,19 @@ def _migrate_in(root, old, new):
     assert values(runtime, "=QQIIQ")[0] == (2, 0, 7, 0, 128)
     runtime.close()
     return "migrated"
+
+
+def test_new_variables_begin_with_the_value_of_the_object():
+    old, new = Shape([("level", "u32")]), Shape([("more", "u64"), ("level", "u32")])
+    info = MapInfo(1, MapSpec("d", MapType.ARRAY, 4, 4, 1, value_type_id=old.type_id), btf=old.btf.encode())
+    spec = MapSpec("d", MapType.ARRAY, 4, 16, 1, value_type_id=new.type_id, data=struct.pack("=QIxxxx", 77, 3))
+    plan = plan_map(info, spec, new.btf, "d")
+    assert [(row.path, row.how) for row in plan.value.rows] == [
+        ("level", "moved"),
+        ("more", "new, the object's value"),
+    ]
+    for convert in (plan.value.apply, plan.value.compiled()):
+        assert convert(struct.pack("=I", 9)) == struct.pack("=QIxxxx", 77, 9)
 
 
 def test_a_load_that_migrates_nothing_imports_nothing_for_it(pin_root, objects):

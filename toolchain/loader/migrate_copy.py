@@ -67,8 +67,10 @@ class MapCopy:
         self._owners: dict[bytes, bytes] = {}
         self._is_from_array = plan.old.spec.map_type in ARRAY_TYPES
         self._is_to_array = plan.new.map_type in ARRAY_TYPES
-        self._skips_zero = self._is_from_array and (
-            self._is_to_array or plan.old.spec.max_entries > plan.new.max_entries
+        self._skips_zero = (
+            self._is_from_array
+            and plan.new.data is None  # else the new element is not zero to begin with
+            and (self._is_to_array or plan.old.spec.max_entries > plan.new.max_entries)
         )
         self._batch: list[tuple[bytes, bytes, bytes]] = []
         self._batch_limit = 1

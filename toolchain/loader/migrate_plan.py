@@ -91,6 +91,9 @@ def plan_map(
     value = conversion(
         Typed(old_btf, spec.value_type_id, spec.value_size), Typed(btf, new.value_type_id, new.value_size)
     )
+    if new.data is not None:  # variables that the old map has not begin as the object says
+        rows = tuple(row._replace(how="new, the object's value") if not row.before else row for row in value.rows)
+        value = replace(value, template=new.data, rows=rows)
     content = Content.NOTHING if new.is_frozen else Content.SLOTS if new.map_type in SLOT_TYPES else Content.ENTRIES
     faults = [] if content is Content.NOTHING else [
         *_kind_faults(spec, new),

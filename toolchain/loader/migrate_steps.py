@@ -182,7 +182,8 @@ class Conversion(Value):
     """How values of ``size`` bytes become values of ``new_size`` bytes.
 
     ``by``: 'fields', or 'prefix' where one side has no types. ``rows``: each field that is not copied to where it was.
-    ``faults``: why it cannot be done at all. ``is_identity``: every byte stays where it is.
+    ``faults``: why it cannot be done at all. ``is_identity``: every byte stays where it is. ``template``: what is there
+    where nothing is put ('' = zeros).
     """
 
     size: int
@@ -192,12 +193,13 @@ class Conversion(Value):
     rows: tuple[FieldRow, ...] = ()
     faults: tuple[str, ...] = ()
     is_identity: bool = False
+    template: bytes = b""
 
     def apply(self, data: bytes) -> bytes:
         """The new bytes. Raises Misfit, naming the field."""
         if self.is_identity:
             return data
-        made = bytearray(self.new_size)
+        made = bytearray(self.template or self.new_size)
         for step in self.steps:
             step.move(data, 0, made, 0)
         return bytes(made)
@@ -206,14 +208,15 @@ class Conversion(Value):
         """``apply`` as a function; where bytes only move, it joins slices, which takes a third of the time."""
         if self.is_identity or not all(isinstance(step, Copy) for step in self.steps):
             return self.apply
+        template = self.template or bytes(self.new_size)
         pieces: list[slice | bytes] = []
         end = 0
         for source, target, size in sorted((step for step in self.steps if isinstance(step, Copy)), key=lambda s: s[1]):
             if target < end:
                 return self.apply
             if target > end:
-                pieces.append(bytes(target - end))
+                pieces.append(template[end:target])
             pieces.append(slice(source, source + size))
             end = target + size
-        pieces.append(bytes(self.new_size - end))
+        pieces.append(template[end:])
         return lambda data: b"".join([data[each] if isinstance(each, slice) else each for each in pieces])
