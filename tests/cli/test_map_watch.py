@@ -94,6 +94,14 @@ def test_it_ends_with_the_map(shared, watching, bpf_load, pin_root):
     assert list(UserRuntime(pin_root).map_ids()) == []
 
 
+def test_it_ends_with_its_reader(shared, watching):
+    running = watching("m", "--initial")
+    assert seen(running)["event"] == "initial"
+    running.stdout.close()
+    assert running.wait(30) == 141, "as one whom SIGPIPE ended, though nothing changed"
+    running.stdout = None
+
+
 def test_values_by_type(bpf_load, written, watching):
     path = written(counter())
     assert bpf_load("load", path, "--pin", "p").status == 0

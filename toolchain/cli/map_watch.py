@@ -14,6 +14,7 @@ Watching keeps no map alive: it is opened for each look, and when it is gone, so
 from __future__ import annotations
 
 import errno
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -108,7 +109,19 @@ def changes(
             yield from _compared(handle, key, before, now, initial)
             before = now
         sys.stdout.flush()
+        _require_reader()
         time.sleep(max(interval, time.monotonic() - began))
+
+
+def _require_reader() -> None:
+    """Raise BrokenPipeError where nobody reads our output any more: without changes no write would tell."""
+    waiting = select.poll()
+    try:
+        waiting.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no file: the output of a program that calls this one
+        return
+    if waiting.poll(0):
+        raise BrokenPipeError
 
 
 def _compared(handle: MapHandle, key: bytes | None, before: Look | None, now: Look, initial: bool) -> Iterator[Change]:
