@@ -182,7 +182,7 @@ def test_planted_in_the_trees_own_place(bpf_load, tree, where, kind):
 
 def test_a_link_in_a_trees_own_place_leads_nothing_away(bpf_load, tree, tmp_path):
     """What stands behind a symbolic link in the place of a private directory is not ours to clean."""
-    for where in ("refs", "stage", "loose", "commit", "objs", ""):
+    for where in ("refs", "stage", "loose", "commit", "objs", "hooks", ""):
         theirs = tmp_path / "theirs"
         (theirs / "work").mkdir(parents=True)
         (theirs / "work" / "thesis").write_text("three years")

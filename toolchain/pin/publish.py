@@ -195,7 +195,7 @@ def _leaves(path: str) -> bool:
 
 def _clean(root: str, is_own: bool = False) -> None:
     """Remove what is staged. ``is_own``: it is this process's, which holds the objects."""
-    for name in names_in(_private(root, "stage")) if not os.path.islink(_private(root, "stage")) else ():
+    for name in names_in(_private(root, "stage")):
         if not is_own:
             _let_go(root, _private(root, "stage", name))
         reaper.remove_directory(_private(root, "stage", name))

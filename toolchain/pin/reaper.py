@@ -193,7 +193,7 @@ def _remove_orphaned_edges(root: str) -> None:
     """An anchor is linked before its edges are made and removed after them, so edges without one belong to nobody."""
     directory = os.path.join(root, PRIVATE, "refs")
     with contextlib.suppress(FileNotFoundError):
-        for name in names_in(directory) if not os.path.islink(directory) else ():
+        for name in names_in(directory):
             if not os.path.lexists(_path(root, name.removesuffix(_STAGED))):
                 remove_directory(os.path.join(directory, name))
 

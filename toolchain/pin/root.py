@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
 
 PRIVATE = ".bpf"
+_PLACES = ("objs", "refs", "stage", "loose", "hooks", "commit")
 _PRIVATE_DIRECTORIES = ("", "objs", "refs", "stage", "loose")
 _HINTS = {
     errno.EROFS: "remount it writable, or choose another tree with --pin-root",
@@ -115,10 +116,22 @@ def make_directory(path: str) -> None:
     os.chmod(path, 0o700)
 
 
+def require_places(root: str) -> None:
+    """Raise RuntimeUnavailable where a link stands in one of the tree's own places: what it leads to is not ours."""
+    for name in _PLACES:
+        path = os.path.join(root, PRIVATE, name)
+        if os.path.islink(path):
+            hint = "remove it; 'bpf-load pin fsck --repair' does, and makes what is missing"
+            raise RuntimeUnavailable("a link where the pin tree keeps its own", errno.ELOOP, PinPlace(path), hint)
+
+
 def names_in(directory: str) -> list[str]:
-    """The names in one of the tree's own directories; none where it is missing or is none, as the check says."""
+    """The names in one of the tree's own directories; none where it is missing or is none, as the check says.
+
+    Nor is a link one: what it leads to is not ours.
+    """
     with missing_is_empty():
-        return os.listdir(directory)
+        return os.listdir(directory) if not os.path.islink(directory.rstrip("/")) else []
     return []
 
 

@@ -43,7 +43,7 @@ from toolchain.pin.header import (
 )
 from toolchain.pin.ids import link_descriptor, next_id
 from toolchain.pin.locks import lock_shared, try_lock
-from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, translated
+from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, require_places, translated
 from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.runtime import PinEntry
@@ -319,6 +319,7 @@ class ObjectStore:
         """
         if not check_root(self.root) or not os.path.isdir(os.path.join(self.root, PRIVATE)):
             return 0
+        require_places(self.root)
         try:
             publish.settle(self.root, must_wait=False)
             hooks.sweep(self.root)
@@ -331,6 +332,7 @@ class ObjectStore:
     def _settle(self) -> None:
         """Once in this store's life: finish what a killed publisher left."""
         if not self._is_settled and os.path.isdir(os.path.join(self.root, PRIVATE)) and check_root(self.root):
+            require_places(self.root)
             with contextlib.suppress(OSError, ToolchainError):  # a read-only tree keeps what was left
                 publish.settle(self.root, must_wait=False)
             self._is_settled = True
