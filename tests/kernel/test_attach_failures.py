@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.kernel.attaching import marks
@@ -63,6 +65,16 @@ def test_failures_leave_nothing(busy_net, assembled):
             wrong.append(f"{name}: left {busy_net.traces()}, was {before}")
             break
     assert not wrong, "\n".join(wrong)
+
+
+def test_without_pyroute2_the_extra_is_named(net, tmp_path: Path):
+    (tmp_path / "pyroute2").mkdir()
+    (tmp_path / "pyroute2" / "__init__.py").write_text("raise ImportError('not here')\n")
+    before = net.traces()
+    for words in (("attach", INGRESS, "v0", "ingress", "--netlink"), ("tc", "qdisc", "add", "dev", "v0", "clsact")):
+        done = net.load(*words, env={"PYTHONPATH": str(tmp_path)})
+        assert (done.status, "extra: net" in done.err) == (5, True), done
+    assert net.traces() == before
 
 
 def test_without_the_capability(net):

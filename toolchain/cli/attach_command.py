@@ -223,7 +223,7 @@ def _filter_document(made: Attached) -> dict[str, Any] | None:
 def replace(settings: Settings, source: str, words: tuple[str, ...], **options: Any) -> Action:
     """Put another program in the place of one that is attached, at once: no packet meets neither of them.
 
-    LInetlink is the pin of a link, or 'id N'; DEV HOOK alone means the only link there. Where a pinned link was severed
+    LINK is the pin of a link, or 'id N'; DEV HOOK alone means the only link there. Where a pinned link was severed
     (detached, or its device is gone), a new link at DEV HOOK takes over its pin.
     """
     return partial(_replace, settings, source, words, options)

@@ -195,3 +195,10 @@ def _hooks() -> Iterator[Finding]:
         yield Finding("TCX", State.WARN, "cannot be asked without CAP_NET_ADMIN", "run as root")
     else:
         yield Finding("TCX", State.WARN, f"not on Linux {release}: 6.6 has it", "attach with the tc verb: clsact")
+    try:
+        import pyroute2  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: F401
+    except ImportError:
+        remedy = "install the extra: pip install 'bpf-toolchain[net]'"
+        yield Finding("clsact", State.WARN, "pyroute2 is not installed: no clsact, no classic XDP", remedy)
+    else:
+        yield Finding("clsact", State.OK, "over netlink, by pyroute2")

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 
 def open_netlink() -> TrafficControl:
-    """A netlink socket. Owns: the caller closes it."""
-    from toolchain.kernel.netlink import TrafficControl
-
+    """A netlink socket. Raises Unsupported naming the extra where pyroute2 is not installed."""
+    try:
+        from toolchain.kernel.netlink import TrafficControl
+    except ImportError as error:
+        text = "clsact filters and classic XDP without pyroute2 (extra: net)"
+        raise Unsupported(text, None, "pip install 'bpf-toolchain[net]'; TCX and XDP links need no extra") from error
     return TrafficControl()
 
 
