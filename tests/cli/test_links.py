@@ -75,7 +75,7 @@ def test_a_session(bpf_load, obj, pins, capture):
     assert row == {"id": 1, "type": "tcx", "prog_id": 1, "devname": "eth0", "attach_type": "tcx_ingress",
                    "pinned": ["links/a"], "pids": []}  # fmt: skip
     assert bpf_load("link", "detach", "links/a").status == 0
-    assert "severed" in bpf_load("link", "show").out
+    assert "defunct" in bpf_load("link", "show").out
     assert bpf_load("pin", "rm", "links/a").status == 0
     assert bpf_load("--json", "link", "show").json["links"] == []
     assert bpf_load("link", "show", "eth0", "ingress").out == "eth0 ingress: revision 1\n"

@@ -100,13 +100,13 @@ def test_one_xdp_link_to_a_device(net, assembled):
     assert "xdp" not in net.left.do("ip", "link", "show", "dev", "v0")
 
 
-def test_a_device_that_goes_leaves_a_severed_link(net):
+def test_a_device_that_goes_leaves_a_defunct_link(net):
     net.left.do("ip", "link", "add", "dummy0", "type", "veth", "peer", "name", "dummy1")
     link = net.json("attach", INGRESS, "dummy0", "ingress", "--pin", "in")["link"]
     net.left.do("ip", "link", "delete", "dummy0")
-    severed = net.json("link", "show", "in")["link"]
-    assert (severed["ifindex"], severed["severed"]) == (0, True)
-    assert "severed: detached, or its device is gone" in net.ok("link", "show", "in")
+    defunct = net.json("link", "show", "in")["link"]
+    assert (defunct["ifindex"], defunct["defunct"]) == (0, True)
+    assert "defunct: detached, or its device is gone" in net.ok("link", "show", "in")
     refused = net.load("replace", INGRESS, "in")
     assert (refused.status, f"link {link['id']}: ENOLINK" in refused.err) == (1, True)
     anew = net.json("replace", INGRESS, "in", "v0", "ingress")["link"]
@@ -152,7 +152,7 @@ def test_detach_by_pin_id_and_place(net):
     many = net.load("detach", "v0", "ingress")
     assert (many.status, f"link id {ids[2]}" in many.err) == (1, True)
     net.ok("link", "detach", "c")
-    assert net.json("link", "show", "c")["link"]["severed"]
+    assert net.json("link", "show", "c")["link"]["defunct"]
     net.ok("detach", "v0", "ingress")
     none = net.load("detach", "v0", "ingress")
     assert (none.status, "v0 ingress: ENOENT" in none.err) == (1, True)

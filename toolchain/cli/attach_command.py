@@ -28,7 +28,7 @@ from toolchain.spec.runtime import HOOKS, MapInfo, Order, Target
 
 if TYPE_CHECKING:
     from toolchain.loader.attach import Attached, Made
-    from toolchain.loader.pipeline import Loaded
+    from toolchain.loader.loaded import Loaded
     from toolchain.spec.runtime import Runtime
 
 _TARGET_HELP = """

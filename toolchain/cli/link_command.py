@@ -110,22 +110,22 @@ def link_document(link: LinkHandle, kept: dict[str, Any]) -> dict[str, Any]:
     info = link.info()
     document: dict[str, Any] = {"id": info.id, "type": info.link_type, "prog_id": info.prog_id, **link.place()}
     if not info.is_attached:
-        document["severed"] = True
+        document["defunct"] = True
     return document | kept
 
 
-_HIDDEN = ("id", "type", "prog_id", "pinned", "pids", "severed")
+_HIDDEN = ("id", "type", "prog_id", "pinned", "pids", "defunct")
 
 
 def link_text(row: dict[str, Any]) -> str:
     """A link on one line."""
     place = " ".join(f"{name} {value}" for name, value in row.items() if name not in _HIDDEN)
-    severed = ", severed: detached, or its device is gone" if row.get("severed") else ""
+    defunct = ", defunct: detached, or its device is gone" if row.get("defunct") else ""
     pins = f", pinned at {', '.join(row['pinned'])}" if row["pinned"] else ""
     holders = ", ".join(f"{each['comm']} ({each['pid']})" for each in row.get("pids", ()))
     return (
         f"link {row['id']}: {row['type']} prog {row['prog_id']} {place}".rstrip()
-        + severed
+        + defunct
         + pins
         + (f", held by {holders}" if holders else "")
     )

@@ -21,7 +21,8 @@ from toolchain.cli.migration_report import migrated_document, migrated_lines, wa
 from toolchain.cli.selection import load_options
 
 if TYPE_CHECKING:
-    from toolchain.loader.pipeline import Loaded, LoadOptions
+    from toolchain.loader.loaded import Loaded
+    from toolchain.loader.pipeline import LoadOptions
     from toolchain.spec.objects import ObjectSpec
     from toolchain.spec.runtime import Runtime
 

@@ -9,10 +9,10 @@ from toolchain.isa.map_types import MapType
 
 if TYPE_CHECKING:
     from toolchain.loader.dry_run import MapPreview, Preview
+    from toolchain.loader.loaded import Loaded
     from toolchain.loader.migrate import Migrated
     from toolchain.loader.migrate_plan import MapPlan
     from toolchain.loader.migrate_steps import Conversion
-    from toolchain.loader.pipeline import Loaded
     from toolchain.spec.maps import MapSpec
 
 

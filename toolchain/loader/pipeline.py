@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, cast
 
 from toolchain.errors import LoadError, Rejected, ToolchainError, Unsupported
 from toolchain.isa.map_types import MapType
@@ -31,7 +31,8 @@ from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, differences_of, normalised, pin_paths
 from toolchain.loader.core_target import TypesOf
 from toolchain.loader.link import link_all
-from toolchain.loader.migrate import Migrated, Migration, MigrationOptions
+from toolchain.loader.loaded import Loaded, LoadedMap, LoadedProgram
+from toolchain.loader.migrate import Migration, MigrationOptions
 from toolchain.loader.pinning_file import read_places
 from toolchain.loader.prepare import prepared
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
@@ -70,43 +71,6 @@ class LoadOptions(Value):
     is_published: bool = True
     btf: str = ""
     migration: MigrationOptions = field(default_factory=MigrationOptions)
-
-
-class LoadedProgram(NamedTuple):
-    """A program in a runtime. ``pin`` is '' where it has none."""
-
-    handle: ProgHandle
-    program: LinkedProgram
-    pin: str = ""
-
-
-class LoadedMap(NamedTuple):
-    """A map of the loaded programs. ``pin`` is '' where it has none; ``migrated`` is set where entries came over."""
-
-    handle: MapHandle
-    spec: MapSpec
-    pin: str = ""
-    is_reused: bool = False
-    migrated: Migrated | None = None
-
-
-class Loaded:
-    """What a load made and uses. Owns: every handle; ``close`` or the end of a ``with`` block releases them."""
-
-    def __init__(self, programs: Sequence[LoadedProgram], maps: Sequence[LoadedMap], stack: ExitStack) -> None:
-        self.programs = tuple(programs)
-        self.maps = tuple(maps)
-        self._stack = stack
-
-    def close(self) -> None:
-        """Close the handles: what is not pinned goes."""
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 Finish = Callable[[ProgHandle, Undo], None]

@@ -30,7 +30,7 @@ from toolchain.spec.runtime import Handle, MapHandle, Runtime
 from toolchain.spec.stages import LinkedProgram
 
 if TYPE_CHECKING:
-    from toolchain.loader.pipeline import LoadedMap, LoadedProgram
+    from toolchain.loader.loaded import LoadedMap, LoadedProgram
     from toolchain.loader.publish import Undo
 
 _SLOT = struct.Struct("=I")
