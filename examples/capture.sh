@@ -1,11 +1,11 @@
 #!/bin/sh
-# cure.sh OUT.pcap: make the capture that the examples run on: real traffic between two network namespaces
+# capture.sh OUT.pcap: make the capture that the examples run on: real traffic between two network namespaces
 # joined by a veth pair (ARP, ICMP, TCP, UDP, IPv6 with neighbour discovery, VLAN 10), recorded by tcpdump.
 # Needs root, iproute2, tcpdump and python3; touches only the two namespaces that it makes.
 set -eu
 [ $# -eq 1 ] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
-a=cure-a-$$ b=capture-b-$$
+a=capture-a-$$ b=capture-b-$$
 trap 'ip netns del $a 2>/dev/null || :; ip netns del $b 2>/dev/null || :' EXIT
 ip netns add $a && ip netns add $b
 ip -n $a link add veth0 address 02:00:00:00:00:0a type veth peer name veth0 address 02:00:00:00:00:0b netns $b

@@ -3,8 +3,8 @@
     left: v0 10.7.0.1  ----veth----  right: v1 10.7.0.2
 
 Each side is a process that sleeps in its namespaces; commands enter those. When the two end, everything is gone:
-devices, filters, links, and the pins with the file system that they were in. IPv6 is off, so that nothing is sent
-unasked.
+devices, filters, links, and the pins with the file system that they were in. Nothing is sent unasked: IPv6 is off, and
+neighbours that were found once are not looked for again (the kernel would, five seconds after their last use).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,7 @@ def network() -> Iterator[Net]:
         pid = str(right.process.pid)
         left.do("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", pid)
         for side, device, address in ((left, "v0", LEFT), (right, "v1", RIGHT)):
+            side.do("sysctl", "-qw", f"net.ipv4.neigh.{device}.delay_first_probe_time=3600")
             side.do("ip", "address", "add", f"{address}/24", "dev", device)
             side.do("ip", "link", "set", device, "up")
         yield Net(left, right)
@@ -165,21 +167,38 @@ def network() -> Iterator[Net]:
 
 @contextlib.contextmanager
 def captured(side: Side, device: str, path: Path) -> Iterator[None]:
-    """What tcpdump sees on a device during the block, in the file ``path``."""
+    """What tcpdump sees on a device during the block, in the file ``path``: all of it, however busy the machine is.
+
+    tcpdump ends at once when it is told to, whatever the kernel still has for it. So it is asked (SIGUSR1) until it has
+    written as many packets as the kernel has counted.
+    """
     dump = side.start(
         "tcpdump", "-i", device, "-w", path, "-U", "--immediate-mode", "-B", "8192", stderr=subprocess.PIPE
     )
     assert dump.stderr is not None
-    line = said = ""
-    while "listening on" not in line:
-        line = dump.stderr.readline()
-        said += line
-        assert line, f"tcpdump ended before it listened: {said}"
+    _said(dump, "listening on")
     try:
         yield
+        written = dropped = 0
+        received = 1
+        while written + dropped < received:
+            dump.send_signal(signal.SIGUSR1)
+            counts = re.findall(r"(\d+) packets? (?:captured|received|dropped by kernel)", _said(dump, "captured"))
+            written, received, dropped = map(int, counts)
     finally:
         dump.send_signal(signal.SIGINT)
         rest = dump.stderr.read()
         dump.wait(DEADLINE)
         dump.stderr.close()
-        assert "0 packets dropped by kernel" in rest, rest
+    assert "0 packets dropped by kernel" in rest, rest
+
+
+def _said(dump: subprocess.Popen[str], text: str) -> str:
+    """The next line of tcpdump's that has ``text`` in it."""
+    assert dump.stderr is not None
+    said = []
+    while line := dump.stderr.readline():
+        said.append(line)
+        if text in line:
+            return line
+    raise AssertionError(f"tcpdump ended ({dump.wait(DEADLINE)}), and not a word of '{text}': {''.join(said)}")

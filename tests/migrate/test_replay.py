@@ -13,6 +13,7 @@ from tests.crash.killing import fork
 from toolchain.loader.attach import Attached, as_finish, attaching, replacing
 from toolchain.loader.bind import OnMismatch
 from toolchain.loader.chain import Chain
+from toolchain.loader.migrate import MigrationOptions
 from toolchain.loader.objects import read_object
 from toolchain.loader.pipeline import LoadOptions, load
 from toolchain.spec.runtime import Order, Target
@@ -51,6 +52,8 @@ def send(root: str) -> None:
 
 
 def test_every_packet_is_counted_once(pin_root, objects):
+    """On a busy machine the sender may go on with the old program for a while: each migration waits for it."""
+    options = LoadOptions(on_mismatch=OnMismatch.MIGRATE, migration=MigrationOptions(drain_seconds=60))
     runtime = UserRuntime(pin_root)
     made = Attached()
     do = as_finish(attaching(runtime, TARGET, Order(), "link", made))
@@ -62,7 +65,7 @@ def test_every_packet_is_counted_once(pin_root, objects):
         swap = Attached()
         with runtime.get("link") as link:
             do = as_finish(replacing(runtime, link, "link", TARGET, 0, swap))
-            with load(runtime, objects[version], LoadOptions(on_mismatch=OnMismatch.MIGRATE), do) as loaded:
+            with load(runtime, objects[version], options, do) as loaded:
                 assert loaded.maps[0].migrated.used_by == ()
                 again += 1
     with runtime.get(PIN) as handle:
