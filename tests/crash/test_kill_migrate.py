@@ -24,7 +24,7 @@ from toolchain.isa.map_types import MapType
 from toolchain.loader.bind import OnMismatch
 from toolchain.loader.migrate import MigrationOptions
 from toolchain.loader.objects import read_object
-from toolchain.loader.pipeline import LoadOptions, load
+from toolchain.loader.pipeline import LoadOptions, load, recover
 from toolchain.loader.resize import resize
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +89,7 @@ def work(opened, root, objects, choice, number) -> None:
 def look(opened, root, before):
     """After a kill: every entry, in the old map or in the new one, and no pin without the other."""
     runtime = opened(root)
+    assert all(not each.misfits and not each.used_by for each in recover(runtime, [PIN]))
     pins = {each.path: (each.kind, each.id) for each in runtime.pins()}
     assert PIN in pins
     with runtime.get(PIN) as handle:

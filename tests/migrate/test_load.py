@@ -135,7 +135,7 @@ def test_a_failure_after_the_swap_brings_the_old_map_back(runtime, objects):
 
     with pytest.raises(LoadError):
         load(runtime, read_object(str(objects[2])), LoadOptions(on_mismatch=OnMismatch.MIGRATE, pin="p"), fail)
-    assert set(seen[0]) == {PIN, "p"}
+    assert set(seen[0]) == {PIN, "p", f"{PIN}-late-1/old", f"{PIN}-late-1/base"}
     assert seen[0][PIN] != before[PIN]
     assert tree(runtime) == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,3 +98,47 @@ def test_who_still_uses_the_old_map_is_said(net, objects):
     assert "programs that still use the old map" in made.err
     (link,) = [each for each in net.json("link", "show")["links"] if each.get("devname") == "v0"]
     assert f"prog id {link['prog_id']}." in made.err
+
+
+KILLED = """
+import os, signal, sys, time
+from toolchain.kernel.runtime import KernelRuntime
+publish = KernelRuntime.publish
+def slow(*arguments, **options):
+    publish(*arguments, **options)
+    time.sleep(0.1)
+KernelRuntime.publish = slow
+from {module} import {owner}
+real = {owner}.{name}
+def killed(*arguments, **options):
+    real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+{owner}.{name} = killed
+from toolchain.cli.entry import {entry}
+sys.argv = ["bpf-load", *sys.argv[1:]]
+{entry}()
+"""
+MOMENTS = {
+    "swapped, the old program still attached": ("toolchain.kernel.runtime", "KernelRuntime", "publish"),
+    "replaced, nothing merged": ("toolchain.kernel.runtime", "KernelRuntime", "wait_for_programs"),
+    "one entry merged": ("toolchain.loader.migrate_adder", "Adder", "_run"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("kind", ["counter", "percpu"])
+def test_an_upgrade_that_is_killed_loses_no_packet(net, objects, kind, moment):
+    """Killed under traffic; half a second later the same command once more, or any load of the map, has every count."""
+    module, owner, name = MOMENTS[moment]
+    script = KILLED.format(module=module, owner=owner, name=name, entry="bpf_load")
+    words = ("replace", objects / f"{kind}2.o", "links/in", "--on-mismatch", "migrate")
+    net.ok("attach", objects / f"{kind}1.o", "v0", "ingress", "--pin", "links/in")
+    with flood(net):
+        done = net.left.run(sys.executable, "-c", script, "-r", "kernel", *words)
+        assert done.status == -signal.SIGKILL, done
+        time.sleep(0.5)
+        (made,) = net.json(*words)["recovered"]
+        assert made["used_by"] == []
+    assert counted(net) == seen(net)
+    left = net.left.do("find", "/sys/fs/bpf", "-type", "f", "-printf", "%P ").split()
+    assert set(left) - {"maps.debug", "progs.debug"} == {PIN, "links/in"}

@@ -22,7 +22,7 @@ from toolchain.cli.common import (
     selection_options,
 )
 from toolchain.cli.link_command import link_document, link_text, open_link
-from toolchain.cli.migration_report import migrated_document, migrated_lines, warn_of
+from toolchain.cli.migration_report import migrated_document, migrated_lines, recovery_documents, warn_of
 from toolchain.errors import PinPlace, ToolchainError, Unsupported, UsageError
 from toolchain.spec.runtime import HOOKS, MapInfo, Order, Target
 
@@ -186,7 +186,7 @@ def _show(
     if settings.as_json:
         classic = _filter_document(made) if link is None else None
         document = {"schema": f"bpf-load.{verb}/1", "runtime": runtime.name, "link": link, "filter": classic}
-        render.write(render.json_text({**document, "maps": maps}))
+        render.write(render.json_text({**document, "maps": maps, **(recovery_documents(loaded) if loaded else {})}))
         return
     if link is not None:
         severed = ", a new link: the old one was severed" if made.is_anew else ""

@@ -17,7 +17,7 @@ from toolchain.cli.common import (
     parse_prog_type,
     selection_options,
 )
-from toolchain.cli.migration_report import migrated_document, migrated_lines, warn_of
+from toolchain.cli.migration_report import migrated_document, migrated_lines, recovery_documents, warn_of
 from toolchain.cli.selection import load_options
 
 if TYPE_CHECKING:
@@ -118,4 +118,5 @@ def _document(runtime_name: str, loaded: Loaded) -> dict[str, Any]:
             | ({"migrated": migrated_document(each.migrated)} if each.migrated else {})
             for each in loaded.maps
         ],
+        **recovery_documents(loaded),
     }

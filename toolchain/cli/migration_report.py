@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from toolchain.loader.loaded import Loaded
     from toolchain.loader.migrate import Migrated
     from toolchain.loader.migrate_plan import MapPlan
+    from toolchain.loader.migrate_recover import Recovered
     from toolchain.loader.migrate_steps import Conversion
     from toolchain.spec.maps import MapSpec
 
@@ -175,6 +176,32 @@ def warn_of(loaded: Loaded) -> None:
     for each in loaded.maps:
         for text in migration_warnings(each.migrated) if each.migrated else ():
             render.complain(render.printable(f"bpf-load: warning: {text}"))
+    for found in loaded.recovered:
+        for text in _recovery_lines(found):
+            render.complain(render.printable(f"bpf-load: {found.path}: {text}"))
+
+
+def _recovery_lines(each: Recovered) -> list[str]:
+    """What a migration that was killed still brought, or still holds."""
+    lines = [f"a migration was interrupted here: {each.late} entries merged that were written after its copy"]
+    if each.kept:
+        lines.append(f"{each.kept} that both maps had changed left as the new one has them")
+    lines += [f"warning: not merged: {misfit}" for misfit in each.misfits]
+    if each.used_by:
+        names = ", ".join(map(str, each.used_by[:10])) + (" .." if len(each.used_by) > 10 else "")
+        lines.append(f"programs still use the old map (id {each.old_id}): prog id {names}. Replace them, and the rest"
+                     " is merged")  # fmt: skip
+    return lines
+
+
+def recovery_documents(loaded: Loaded) -> dict[str, Any]:
+    """The same as JSON; nothing where nothing was interrupted."""
+    rows = [
+        {"pin": each.path, "old_id": each.old_id, "late": each.late, "kept": each.kept,
+         "not_merged": list(each.misfits), "used_by": list(each.used_by)}
+        for each in loaded.recovered
+    ]  # fmt: skip
+    return {"recovered": rows} if rows else {}
 
 
 def migrated_document(each: Migrated) -> dict[str, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from toolchain.loader.migrate import Migrated
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import MapHandle, ProgHandle
 from toolchain.spec.stages import LinkedProgram
+
+if TYPE_CHECKING:
+    from toolchain.loader.migrate_recover import Recovered
 
 
 class LoadedProgram(NamedTuple):
@@ -31,11 +34,15 @@ class LoadedMap(NamedTuple):
 
 
 class Loaded:
-    """What a load made and uses. Owns: every handle; ``close`` or the end of a ``with`` block releases them."""
+    """What a load made and uses. Owns: every handle; ``close`` or the end of a ``with`` block releases them.
+
+    ``recovered``: what migrations of these maps that were killed earlier still brought.
+    """
 
     def __init__(self, programs: Sequence[LoadedProgram], maps: Sequence[LoadedMap], stack: ExitStack) -> None:
         self.programs = tuple(programs)
         self.maps = tuple(maps)
+        self.recovered: tuple[Recovered, ...] = ()
         self._stack = stack
 
     def close(self) -> None:

@@ -3,14 +3,15 @@
     plan       pure     field by field; what cannot be done at all is refused here           (migrate_plan.py)
     copy       reads    every entry into the new map, which nobody else sees yet             (migrate_copy.py)
     catch up   locked   what changed since, once more, right before the pin is swapped
+    keep                the old map and what was copied of it are pinned beside it              (migrate_journal.py)
     swap       1 rename the path leads to the new map; programs that are running still write to the old one
     finish              the caller replaces those programs
     follow              what they wrote after the catching up is merged into the new map     (migrate_late.py)
 
-Killed before the swap: the old pin with its map, and nothing else. Killed after it: the new map with all that was in
-the old one at the catching up. What programs wrote between that and their end is merged by ``follow``; a kill there
-loses what was not merged yet. Programs that go on with the old map (others than those replaced) are named in the
-result, and with ``drain_seconds`` their writes are merged until none of them is left.
+Killed before the swap: the old pin with its map. Killed after it: the new map with all that was in the old one at the
+catching up, and the journal, from which the next load merges what programs wrote since (migrate_recover.py). Programs
+that go on with the old map (others than those replaced) are named in the result, and with ``drain_seconds`` their
+writes are merged until none of them is left.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from toolchain.loader.migrate_late import LateWrites
     from toolchain.loader.migrate_plan import MapPlan
 
-_SETTLE_SECONDS = 0.2
+SETTLE_SECONDS = 0.2
 """How long programs that were replaced may take to go; they are gone at once but where a process runs them."""
 _STEP_SECONDS = 0.01
 _DRAIN_STEP_SECONDS = 0.1
@@ -110,10 +111,16 @@ class Migration:
         if not maps:
             return
         from toolchain.loader.migrate_copy import MapCopy
+        from toolchain.loader.migrate_journal import Journal
+        from toolchain.loader.migrate_plan import Content
 
         refused = []
         for plan, (old, new) in zip(self.plans, maps, strict=True):
-            copy = MapCopy(self._runtime, plan, old, new, self._cpu_count, self._options.is_lossy)
+            journal = None
+            if plan.content is Content.ENTRIES:
+                journal = Journal.new(self._runtime, plan.path, plan.old.spec, self._cpu_count)
+                self._stack.callback(journal.end)
+            copy = MapCopy(self._runtime, plan, old, new, self._cpu_count, self._options.is_lossy, journal)
             self._moving.append(_Moving(copy, None))
             try:
                 copy.copy()
@@ -123,17 +130,26 @@ class Migration:
             raise _joined(refused)
 
     def catch_up(self) -> None:
-        """Carry over again what has changed. Raises as copy."""
+        """Carry over again what has changed, and keep what the late writes are told from. Raises as copy."""
         for each in self._moving:
             each.copy.catch_up()
+            if each.copy.journal is not None:
+                each.copy.journal.keep(each.copy.old)
 
     def follow(self) -> None:
         """Merge what was written to the old maps since; with ``drain_seconds``, as long as programs use them.
 
         Never fails: what cannot be merged is counted and named in the results.
         """
-        if not self._moving:
-            return
+        if self._moving:
+            try:
+                self._merge_until_quiet()
+            finally:
+                for each in self._moving:
+                    if each.copy.journal is not None:
+                        each.copy.journal.end()
+
+    def _merge_until_quiet(self) -> None:
         from toolchain.loader.migrate_late import LateWrites
 
         self._moving = [_Moving(each.copy, LateWrites(each.copy)) for each in self._moving]
@@ -148,10 +164,10 @@ class Migration:
             passed = time.monotonic() - begin
             users = self._used_by
             is_left = any(users.values()) if users is not None else passed < self._options.drain_seconds
-            if (not changed and not is_left) or passed > max(_SETTLE_SECONDS, self._options.drain_seconds):
+            if (not changed and not is_left) or passed > max(SETTLE_SECONDS, self._options.drain_seconds):
                 return
             try:
-                time.sleep(_STEP_SECONDS if passed < _SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
+                time.sleep(_STEP_SECONDS if passed < SETTLE_SECONDS else _DRAIN_STEP_SECONDS)
             except KeyboardInterrupt:
                 self._merge()
                 raise

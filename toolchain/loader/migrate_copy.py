@@ -21,6 +21,7 @@ from typing import NamedTuple
 from toolchain.errors import MapError, MigrationRefused, PinError, PinPlace, errno_name
 from toolchain.isa.map_types import MapType, UpdateFlag
 from toolchain.loader.migrate_entries import entry_converter, key_converter
+from toolchain.loader.migrate_journal import Journal
 from toolchain.loader.migrate_plan import ARRAY_TYPES, Content, MapPlan
 from toolchain.loader.migrate_steps import Misfit
 from toolchain.spec.runtime import MapHandle, Runtime
@@ -52,13 +53,21 @@ class MapCopy:
 
     ``entries`` were carried over, ``again`` of them a second time; ``left_out`` counts those that do not go over, and
     ``misfits`` says why, of the first ones. ``evicted``: how many an LRU map has dropped again by itself.
+    ``journal``: told what has gone over.
     """
 
     def __init__(
-        self, runtime: Runtime, plan: MapPlan, old: MapHandle, new: MapHandle | None, cpu_count: int, is_lossy: bool
+        self,
+        runtime: Runtime,
+        plan: MapPlan,
+        old: MapHandle,
+        new: MapHandle | None,
+        cpu_count: int,
+        is_lossy: bool,
+        journal: Journal | None = None,
     ) -> None:
         self.runtime, self.plan, self.old, self.new = runtime, plan, old, new
-        self.is_lossy = is_lossy
+        self.is_lossy, self.journal, self.cpu_count = is_lossy, journal, cpu_count
         self.entries = self.again = self.left_out = self.evicted = 0
         self.misfits: list[str] = []
         self.baseline: dict[bytes, bytes] = {}
@@ -89,6 +98,11 @@ class MapCopy:
             if not (self._skips_zero and value is zero):
                 self._carry(key, value, is_new)
         self._settle()
+        if self.journal is not None:
+            may_be_zero = self._is_from_array
+            self.journal.note(
+                {k: v for k, v in self.baseline.items() if v is not zero} if may_be_zero else self.baseline
+            )
 
     def catch_up(self) -> None:
         """Carry over again what has changed since. Raises as copy."""
@@ -101,6 +115,13 @@ class MapCopy:
             self.again += 1
             self._carry(key, value, before is None)
         self._settle()
+        self.note(changed, gone)
+
+    def note(self, changed: list[Change], gone: list[bytes]) -> None:
+        """Have the journal say that these have gone over. Raises MapError."""
+        if self.journal is not None:
+            self.journal.forget(gone)
+            self.journal.note({key: value for key, _, value in changed})
 
     def changes(self) -> tuple[list[Change], list[bytes]]:
         """What is not as in the baseline, and the keys that went. The baseline follows."""

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from toolchain.errors import MapError
 from toolchain.isa.map_types import PERCPU_TYPES, MapType, UpdateFlag
 from toolchain.loader.migrate_adder import Adder, Addition, Words
-from toolchain.loader.migrate_copy import MapCopy
+from toolchain.loader.migrate_copy import Change, MapCopy
 from toolchain.loader.migrate_entries import cpu_parts
-from toolchain.loader.migrate_plan import Content
+from toolchain.loader.migrate_plan import Content, Spread
 from toolchain.loader.migrate_steps import Misfit
 
 
@@ -35,7 +35,8 @@ class LateWrites:
     def __init__(self, copy: MapCopy) -> None:
         assert copy.new is not None
         self._copy, self._new = copy, copy.new
-        self._adder = Adder(copy.runtime, copy.new)
+        self._journal = copy.journal
+        self._adder = Adder(copy.runtime, copy.new, copy.journal.base if copy.journal else None)
         self._keys: set[bytes] | None = None
         self.merged = self.kept = self.lost = 0
 
@@ -56,6 +57,7 @@ class LateWrites:
         for change in changed:
             self._merge(*change)
         self._adder.flush()
+        self._copy.note(changed, gone)
         return self.merged + self.kept + self.lost - count
 
     def close(self) -> None:
@@ -72,9 +74,11 @@ class LateWrites:
         try:
             if base is None:
                 if self._insert(new_key, now):
+                    if self._journal is not None:
+                        self._journal.note({key: value})
                     return
                 base = bytes(len(now))
-            self._merge_into(new_key, base, now)
+            self._merge_into(new_key, base, now, Change(key, before, value))
         except MapError as error:
             self._lose(key, error.message)
 
@@ -102,7 +106,7 @@ class LateWrites:
         self.merged += 1
         return True
 
-    def _merge_into(self, key: bytes, base: bytes, now: bytes) -> None:
+    def _merge_into(self, key: bytes, base: bytes, now: bytes, change: Change) -> None:
         current = self._lookup(key)
         if current is None:
             self.kept += 1
@@ -117,9 +121,18 @@ class LateWrites:
             is_kept |= kept
             if deltas or tail:
                 is_merged = True
-                self._adder.add(cpu if spec.map_type in PERCPU_TYPES else -1, Addition(key, deltas, tail))
+                addition = Addition(key, deltas, tail, (change.key, self._seen(change, cpu)))
+                self._adder.add(cpu if spec.map_type in PERCPU_TYPES else -1, addition)
         self.merged += is_merged
         self.kept += is_kept and not is_merged
+
+    def _seen(self, change: Change, cpu: int) -> bytes:
+        """The old value as far as it has gone over once the additions of this CPU and of those before are done."""
+        plan = self._copy.plan
+        if plan.spread is not Spread.SAME or plan.old.spec.map_type not in PERCPU_TYPES:
+            return change.value
+        end = (cpu + 1) * len(change.value) // self._copy.cpu_count
+        return change.value[:end] + (change.before or bytes(len(change.value)))[end:]
 
     def _remove(self, key: bytes, before: bytes) -> None:
         with contextlib.suppress(Misfit, MapError):

@@ -83,7 +83,7 @@ def plan_map(
     old: MapInfo, new: MapSpec, btf: Btf | None, path: str, differences: tuple[tuple[str, object, object], ...] = ()
 ) -> MapPlan:
     """The plan for one map; ``btf`` is where ``new``'s type ids count. What cannot be done is in its ``faults``."""
-    old_btf = _types_of(old)
+    old_btf = types_of(old)
     spec = old.spec
     key = conversion(
         Typed(old_btf, spec.key_type_id, spec.key_size), Typed(btf, new.key_type_id, new.key_size)
@@ -117,7 +117,8 @@ def resized(old: MapInfo, max_entries: int) -> MapSpec:
     return replace(old.spec, max_entries=max_entries, map_flags=flags, style=MapStyle.LIVE, numa_node=0)
 
 
-def _types_of(info: MapInfo) -> Btf | None:
+def types_of(info: MapInfo) -> Btf | None:
+    """The types that a live map brings; None where it brings none. Raises ObjectError."""
     if not info.btf:
         return None
     from toolchain.btf.codec import Btf

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import field, replace
 from functools import partial
@@ -30,9 +30,10 @@ from toolchain.isa.map_types import MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.loader.bind import Machine, OnMismatch, PinLayout, PinView, bind, differences_of, normalised, pin_paths
 from toolchain.loader.core_target import TypesOf
+from toolchain.loader.journals import has_journal
 from toolchain.loader.link import link_all
 from toolchain.loader.loaded import Loaded, LoadedMap, LoadedProgram
-from toolchain.loader.migrate import Migration, MigrationOptions
+from toolchain.loader.migrate import SETTLE_SECONDS, Migration, MigrationOptions
 from toolchain.loader.pinning_file import read_places
 from toolchain.loader.prepare import prepared
 from toolchain.loader.publish import LostRace, MapPin, Undo, get_or_none, publish, require_free
@@ -46,6 +47,7 @@ from toolchain.values import Value, value_type
 if TYPE_CHECKING:
     from toolchain.btf import Btf
     from toolchain.loader.migrate_plan import MapPlan
+    from toolchain.loader.migrate_recover import Recovered
 
 ATTEMPTS = 100
 """Races that one load may lose before it gives up; each lost race means that somebody else's load succeeded."""
@@ -91,10 +93,26 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     pins = program_pins(selected, options.pin) if options.is_published else {}
     for path in pins.values():
         require_free(runtime, path)
+    recovered = recover(runtime, paths.values()) if options.is_published else []
     for _ in range(ATTEMPTS):
         with contextlib.suppress(LostRace):
-            return _attempt(runtime, obj, linked, paths, pins, options, finish)
+            loaded = _attempt(runtime, obj, linked, paths, pins, options, finish)
+            if any(each.used_by for each in recovered):  # perhaps by the programs that were replaced now
+                later = {each.old_id: each for each in recover(runtime, paths.values(), SETTLE_SECONDS)}
+                recovered = [each.then(later.get(each.old_id)) for each in recovered]
+            loaded.recovered = tuple(recovered)
+            return loaded
     raise LoadError(f"lost the race for a pin {ATTEMPTS} times", errno.EAGAIN)
+
+
+def recover(runtime: Runtime, paths: Iterable[str], settle_seconds: float = 0.0) -> list[Recovered]:
+    """Finish the migrations of these pins that were killed. ``settle_seconds``: how long to wait for programs to go."""
+    left = [path for path in dict.fromkeys(paths) if has_journal(runtime, path)]
+    if not left:
+        return []
+    from toolchain.loader.migrate_recover import finish_interrupted
+
+    return finish_interrupted(runtime, left, possible_cpus(), settle_seconds)
 
 
 def linked_programs(

@@ -11,19 +11,15 @@ import errno
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from toolchain.errors import LoadError, MigrationRefused, PinPlace, ToolchainError
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES
 from toolchain.loader.migrate import Migrated, Migration, MigrationOptions, programs_using
-from toolchain.loader.migrate_plan import MapPlan, plan_map, resized
-from toolchain.loader.pipeline import possible_cpus
+from toolchain.loader.migrate_plan import MapPlan, plan_map, resized, types_of
+from toolchain.loader.pipeline import possible_cpus, recover
 from toolchain.loader.publish import LostRace, MapPin, publish
 from toolchain.spec.maps import MapSpec
 from toolchain.spec.runtime import MapHandle, MapInfo, Runtime
-
-if TYPE_CHECKING:
-    from toolchain.btf import Btf
 
 
 def plan_resize(runtime: Runtime, old: MapHandle, max_entries: int) -> tuple[MapPlan, tuple[str, ...]]:
@@ -39,7 +35,7 @@ def plan_resize(runtime: Runtime, old: MapHandle, max_entries: int) -> tuple[Map
     if spec.map_type in MAP_IN_MAP_TYPES and spec.inner is None:
         spec = replace(spec, inner=_inner_of(runtime, old))
     differences = (("max_entries", max_entries, info.spec.max_entries),)
-    return plan_map(info, spec, _types(info), pins[0], differences), pins
+    return plan_map(info, spec, types_of(info), pins[0], differences), pins
 
 
 def require_unused(runtime: Runtime, info: MapInfo, path: str) -> None:
@@ -70,6 +66,7 @@ def resize(
     info = old.info()
     if info.spec.max_entries == max_entries:
         return None
+    recover(runtime, runtime.pins_of(old))
     plan, pins = plan_resize(runtime, old, max_entries)
     if not while_used:
         require_unused(runtime, info, pins[0])
@@ -90,14 +87,6 @@ def resize(
             raise LoadError("somebody else changed the pin meanwhile", errno.EAGAIN, PinPlace(pins[0])) from None
         migration.follow()
         return migration.results()[0]
-
-
-def _types(info: MapInfo) -> Btf | None:
-    if not info.btf:
-        return None
-    from toolchain.btf.codec import Btf
-
-    return Btf.decode(info.btf, path=f"map {info.id}")
 
 
 def _inner_of(runtime: Runtime, outer: MapHandle) -> MapSpec:
