@@ -198,7 +198,7 @@ def recovery_documents(loaded: Loaded) -> dict[str, Any]:
     """The same as JSON; nothing where nothing was interrupted."""
     rows = [
         {"pin": each.path, "old_id": each.old_id, "late": each.late, "kept": each.kept,
-         "not_merged": list(each.misfits), "used_by": list(each.used_by)}
+         "not_merged": list(each.misfits), "used_by": None if each.used_by is None else list(each.used_by)}
         for each in loaded.recovered
     ]  # fmt: skip
     return {"recovered": rows} if rows else {}

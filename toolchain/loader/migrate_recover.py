@@ -35,7 +35,7 @@ class Recovered(Value):
     """What an interrupted migration of the map at ``path`` still brought.
 
     ``late`` entries were merged, ``kept`` left as the new map has them; ``misfits`` say what cannot be merged.
-    ``used_by``: ids of programs that still use the old map.
+    ``used_by``: ids of programs that still use the old map (None: this process may not ask).
     """
 
     path: str
@@ -43,7 +43,7 @@ class Recovered(Value):
     late: int = 0
     kept: int = 0
     misfits: tuple[str, ...] = ()
-    used_by: tuple[int, ...] = ()
+    used_by: tuple[int, ...] | None = ()
 
     def then(self, later: Recovered | None) -> Recovered:
         """Both together, where ``later`` came of the same journal."""
@@ -55,7 +55,8 @@ def finish_interrupted(
 ) -> list[Recovered]:
     """Merge what killed migrations of these pins left. Never fails: what cannot be merged stays, and is named.
 
-    ``settle_seconds``: how long to wait for programs that use an old map, and are about to go.
+    ``settle_seconds``: how long to wait for programs that use an old map, and are about to go; 0 where the caller has
+    not replaced them yet, and comes again.
     """
     found = []
     for path in paths:
@@ -87,13 +88,14 @@ def _finish(runtime: Runtime, path: str, directory: str, cpu_count: int, settle_
         stack.callback(late.close)
         until = time.monotonic() + settle_seconds
         while True:
-            used_by = (programs_using(runtime, [old.id]) or {}).get(old.id, ())
+            users = programs_using(runtime, [old.id])
+            used_by = None if users is None else users[old.id]
             runtime.wait_for_programs()  # so nobody writes after the merge but who is named
             late.move()
             if not used_by or time.monotonic() > until:
                 break
             time.sleep(_STEP_SECONDS)
-        if not used_by:
+        if used_by == () or (used_by is None and settle_seconds):
             remove(runtime, directory)
         return Recovered(path, old.id, late.merged, late.kept, tuple(copy.misfits), used_by)
 

@@ -97,7 +97,7 @@ def load(runtime: Runtime, obj: ObjectSpec, options: LoadOptions | None = None, 
     for _ in range(ATTEMPTS):
         with contextlib.suppress(LostRace):
             loaded = _attempt(runtime, obj, linked, paths, pins, options, finish)
-            if any(each.used_by for each in recovered):  # perhaps by the programs that were replaced now
+            if any(each.used_by != () for each in recovered):  # perhaps by the programs that were replaced now
                 later = {each.old_id: each for each in recover(runtime, paths.values(), SETTLE_SECONDS)}
                 recovered = [each.then(later.get(each.old_id)) for each in recovered]
             loaded.recovered = tuple(recovered)
