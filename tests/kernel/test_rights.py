@@ -146,3 +146,21 @@ def test_a_bpffs_for_reading(net):
 def test_few_rights_are_enough(net, capabilities):
     done = net.left.run("setpriv", f"--bounding-set={capabilities}", *BPF_LOAD, "-r", "kernel", "load", INGRESS)
     assert (done.status, done.err) == (0, "")
+
+
+def test_replace_opens_nothing_by_its_id(net):
+    """Ids take CAP_SYS_ADMIN: the link is known by its pin, the program that must be there by its own."""
+    net.ok("load", INGRESS, "--pin", "old")
+    first = net.json("attach", "old", "v0", "ingress", "--pin", "in")["link"]["prog_id"]
+
+    def ask(*words: str) -> Result:
+        few = ("setpriv", "--bounding-set=-all,+bpf,+net_admin")
+        return net.left.run(*few, *BPF_LOAD, "-r", "kernel", "--json", "replace", INGRESS, "in", *words)
+
+    second = ask("--expect-old", "old").json["link"]["prog_id"]
+    third = ask().json["link"]["prog_id"]
+    assert len({first, second, third}) == 3
+    assert [row["prog_id"] for row in net.json("link", "show", "v0", "ingress")["attached"]] == [third]
+    stale = ask("--expect-old", "old")
+    assert (stale.status, "somebody replaced it" in stale.json["hint"]) == (1, True)
+    assert ask("--expect-old", f"prog:{third}").status == 5

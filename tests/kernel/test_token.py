@@ -65,9 +65,10 @@ def test_everything_is_delegated(token):
         after = ns.json("map", "dump", "tc/globals/acc")["entries"]
         assert before != after
         assert ns.json("load", EGRESS)["maps"][0]["reused"]
-        for words in (("map", "show"), ("replace", EGRESS, "links/out")):
-            done = ns.load(*words)
-            assert (done.status, "name it by its pin" in done.err) == (5, True)
+        done = ns.load("map", "show")
+        assert (done.status, "name it by its pin" in done.err) == (5, True)
+        old = ns.json("link", "show", "links/out")["link"]["prog_id"]
+        assert ns.json("replace", EGRESS, "links/out")["link"]["prog_id"] != old
 
 
 def test_nothing_is_delegated():

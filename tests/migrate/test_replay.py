@@ -64,7 +64,7 @@ def test_every_packet_is_counted_once(pin_root, objects):
         version = 1 - version
         swap = Attached()
         with runtime.get("link") as link:
-            do = as_finish(replacing(runtime, link, "link", TARGET, 0, swap))
+            do = as_finish(replacing(runtime, link, "link", TARGET, None, swap))
             with load(runtime, objects[version], options, do) as loaded:
                 assert loaded.maps[0].migrated.used_by == ()
                 again += 1

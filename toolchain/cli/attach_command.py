@@ -29,7 +29,7 @@ from toolchain.spec.runtime import HOOKS, MapInfo, Order, Target
 if TYPE_CHECKING:
     from toolchain.loader.attach import Attached, Made
     from toolchain.loader.loaded import Loaded
-    from toolchain.spec.runtime import Runtime
+    from toolchain.spec.runtime import ProgHandle, Runtime
 
 _TARGET_HELP = """
 
@@ -260,13 +260,17 @@ def _replace(settings: Settings, source: str, words: tuple[str, ...], options: d
     return 0
 
 
-def _expected(runtime: Runtime, reference: str | None, stack: ExitStack) -> int:
+def _expected(runtime: Runtime, reference: str | None, stack: ExitStack) -> ProgHandle | None:
+    """The program that must be there; a pinned one is opened by its pin, for an id takes more rights."""
+    from toolchain.cli.addressing import Reference, open_program
+
     if not reference:
-        return 0
-    kind, identifier = _beside(runtime, reference, stack)
-    if kind != "prog":
+        return None
+    kind, colon, number = reference.partition(":")
+    if colon and kind == "link":
         raise UsageError(f"--expect-old takes a program: {reference}")
-    return identifier
+    is_id = bool(colon) and kind == "prog"
+    return open_program(runtime, Reference("id", number) if is_id else Reference("pinned", reference), stack)[0]
 
 
 def split_words(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """attach, replace, detach: the last step of a load, and what can be done to a link or a filter later.
 
     attach    publish maps | make the link | pin it            a failure takes back what was published
-    replace   publish maps | swap the program of the link      only where it still has the one that was seen (EPERM)
+    replace   publish maps | swap the program of the link      only where it still has the one that was seen (EPERM);
+                                                               whoever may not open that one swaps what is there
                            | link severed (ENOLINK): a new link, renamed over the pin of the old one
     detach    sever the link | remove its pin
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolchain.errors import LoadError, PinPlace, ToolchainError, Unsupported
+from toolchain.errors import LoadError, PinPlace, RuntimeUnavailable, ToolchainError, Unsupported
 from toolchain.loader.publish import Undo, make_parents, publish, require_free
 from toolchain.spec.runtime import HOOKS, LinkHandle, Order, ProgHandle, Runtime, Target
 
@@ -69,9 +71,9 @@ def attaching(runtime: Runtime, target: Target, order: Order, pin: str, made: At
 
 
 def replacing(
-    runtime: Runtime, link: LinkHandle, pin: str, target: Target | None, expected_id: int, made: Attached
+    runtime: Runtime, link: LinkHandle, pin: str, target: Target | None, expected: ProgHandle | None, made: Attached
 ) -> Made:
-    """Swap a link's program, if it has that of ``expected_id`` (0: the one that it has now).
+    """Swap a link's program, if it has ``expected`` (None: the one that it has now, where this user may open it by id).
 
     A severed link is replaced by a new one at ``target`` that takes over ``pin``.
     """
@@ -79,8 +81,12 @@ def replacing(
     def do(program: ProgHandle, undo: Undo) -> None:
         what = f"replace the program of link {link.id}"
         try:
-            with runtime.prog_by_id(expected_id or link.info().prog_id) as expected:
-                link.update(program, expected)
+            with ExitStack() as stack:
+                seen = expected
+                if seen is None:
+                    with suppress(RuntimeUnavailable):
+                        seen = stack.enter_context(runtime.prog_by_id(link.info().prog_id))
+                link.update(program, seen)
             made.link = link
         except LoadError as error:
             if error.errno != errno.ENOLINK or target is None:
