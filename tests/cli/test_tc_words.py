@@ -2,6 +2,7 @@
 
 import pytest
 
+from toolchain.cli.tc_options import Display, take_display
 from toolchain.cli.tc_words import (
     ETHERTYPES,
     FilterRequest,
@@ -17,10 +18,15 @@ ADD = FilterRequest("add", "eth0", "ingress", protocol=3, kind="bpf", source=Sou
 GOOD = {
     "qdisc add dev eth0 clsact": QdiscRequest("add", "eth0"),
     "qdisc del dev eth0 clsact": QdiscRequest("delete", "eth0"),
+    "qdisc del dev eth0 parent ffff:fff1": QdiscRequest("delete", "eth0"),
+    "qdisc": QdiscRequest("show", ""),
+    "qdisc show dev eth0": QdiscRequest("show", "eth0"),
+    "q ls dev eth0 clsact": QdiscRequest("show", "eth0", clsact_only=True),
     "q r dev eth0 handle ffff: parent ffff:fff1 clsact": QdiscRequest("replace", "eth0"),
     "filter add dev eth0 ingress bpf obj a.o": ADD,
     "f a dev eth0 ingress bpf object-file a.o": ADD,
     "filter add dev eth0 parent ffff:fff3 bpf obj a.o": ADD._replace(direction="egress"),
+    "filter change dev eth0 ingress pref 1 handle 1 bpf run obj a.o": ADD._replace(verb="change", pref=1, handle=1),
     "filter add dev eth0 ingress bpf da obj a.o": ADD._replace(is_direct=True),
     "filter add dev eth0 ingress bpf obj a.o sec s direct-action verbose": ADD._replace(
         is_direct=True, source=Source("a.o", "s", is_verbose=True)
@@ -37,7 +43,7 @@ GOOD = {
         "replace", "eth0", "egress", protocol=3, kind="bpf", source=Source(pin="/p")
     ),
     "filter show dev eth0 ingress": FilterRequest("show", "eth0", "ingress"),
-    "filter ls dev eth0 egress": None,
+    "filter ls dev eth0 egress": FilterRequest("show", "eth0", "egress"),
     "filter del dev eth0 ingress": FilterRequest("delete", "eth0", "ingress"),
     "filter del dev eth0 ingress pref 5 handle 7 bpf": FilterRequest(
         "delete", "eth0", "ingress", pref=5, handle=7, kind="bpf"
@@ -50,11 +56,9 @@ GOOD = {
     "exec bpf graft m:globals/x key 3 obj a.o sec s": GraftRequest("m:globals/x", 3, Source("a.o", "s")),
     "exec bpf graft /x obj a.o sec 7/2 type cls": GraftRequest("/x", 2, Source("a.o", "7/2", prog_type="cls")),
 }
-del GOOD["filter ls dev eth0 egress"]
 
 BAD = {
     "nothing": "unknown word: nothing",
-    "qdisc": "verb of qdisc",
     "qdisc sing": "unknown word: sing",
     "qdisc add dev": "the device after dev is missing",
     "qdisc add clsact": "dev DEV is missing",
@@ -83,9 +87,11 @@ BAD = {
 
 FOREIGN = {
     "class add dev eth0": "tc class",
-    "qdisc show dev eth0": "tc qdisc show",
+    "chain show dev eth0 ingress": "tc chain",
+    "qdisc change dev eth0 clsact": "tc qdisc change",
+    "qdisc add dev eth0 ingress": "tc qdisc ingress",
     "qdisc add dev eth0 root fq": "tc qdisc root",
-    "filter change dev eth0 ingress bpf obj a.o": "tc filter change",
+    "filter get dev eth0 ingress pref 1 handle 1 bpf": "tc filter get",
     "filter add dev eth0 root bpf obj a.o": "tc filter root",
     "filter add dev eth0 parent 1: bpf obj a.o": "tc filter parent 1:",
     "filter add dev eth0 ingress chain 3 bpf obj a.o": "tc filter chain other than 0",
@@ -113,6 +119,38 @@ def test_what_tc_can_and_this_cannot_is_named(line):
     with pytest.raises(Unsupported) as refused:
         parse(line.split())
     assert refused.value.feature == FOREIGN[line]
+
+
+OPTIONS = {
+    "filter show": (Display(), "filter show"),
+    "-s -d -j filter show": (Display(is_json=True, has_details=True), "filter show"),
+    "-json -pretty q": (Display(is_json=True, is_pretty=True), "q"),
+    "--json -stats -r kernel --pin-root /p -v f": (Display(), "--json -r kernel --pin-root /p -v f"),
+    "-iec -color -t -help": (Display(), "-help"),
+    "- -s": (Display(), "- -s"),
+    "-s": (Display(), ""),
+    "-x f": (Display(), "-x f"),
+}
+FOREIGN_OPTIONS = {
+    "-b file": "-batch",
+    "-force -b f": "-force",
+    "-n x f": "-netns",
+    "-V": "-Version",
+    "-N f": "-Numeric",
+}
+
+
+@pytest.mark.parametrize("line", OPTIONS)
+def test_options_of_tc_s_before_the_words(line):
+    display, rest = OPTIONS[line]
+    assert take_display(line.split()) == (display, rest.split())
+
+
+@pytest.mark.parametrize("line", FOREIGN_OPTIONS)
+def test_options_that_mean_more_are_named(line):
+    with pytest.raises(Unsupported) as refused:
+        take_display(line.split())
+    assert refused.value.feature == f"tc {FOREIGN_OPTIONS[line]}"
 
 
 def test_every_cut_of_a_line_is_a_value_or_an_error_of_ours():

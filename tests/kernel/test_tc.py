@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 
 import pytest
@@ -80,6 +81,42 @@ def test_rows_are_tc_s(net):
     rows = net.tc("--json", "filter", "show", "dev", "v0", "ingress").json["filters"]
     foreign = net.left.run("tc", "-j", "filter", "show", "dev", "v0", "ingress").json
     assert [row for row in rows if row["pref"] != 9] == [row for row in foreign if row["pref"] != 9]
+
+
+SHOWN = (
+    "filter show dev v0 ingress", "-s -d filter show dev v0 ingress", "-d -j filter show dev v0 ingress",
+    "filter show dev v0 ingress pref 5", "-j filter show dev v0 ingress protocol ip", "-j filter show dev v0 egress",
+    "-s -j qdisc show dev v0", "qdisc show", "qdisc show dev v0", "qdisc show dev v0 clsact", "q", "-j qdisc ls dev lo",
+)  # fmt: skip
+
+
+def test_what_is_shown_is_what_tc_shows(net):
+    """A script that looks for its qdisc or filter changes one word; so does one that reads tc's JSON."""
+    net.tc_ok("qdisc", "add", "dev", "v0", "clsact")
+    net.tc_ok("filter", "add", "dev", "v0", "ingress", "pref", "5", "proto", "ip", "bpf", "da", "obj", INGRESS)
+    for line in SHOWN:
+        ours, theirs = net.tc_ok(*line.split()), net.left.do("tc", *line.split())
+        if "-j" in line:  # statistics are not read
+            keys = {"kind", "handle", "parent", "root", "refcnt", "options", "protocol", "pref", "chain"}
+            rows = [{key: row[key] for key in row if key in keys} for row in json.loads(theirs)]
+            assert json.loads(ours) == rows, line
+        else:
+            assert ours == theirs, line
+    assert net.tc("--json", "qdisc", "show", "dev", "v0").json["qdiscs"][-1]["kind"] == "clsact"
+
+
+def test_change_needs_a_filter_that_is_there(net):
+    net.tc_ok("qdisc", "add", "dev", "v0", "clsact")
+    words = ("dev", "v0", "ingress", "pref", "5", "handle", "1", "bpf", "da", "obj", INGRESS)
+    missing = net.tc("filter", "change", *words)
+    assert (missing.status, "ENOENT" in missing.err or "EINVAL" in missing.err) == (1, True), missing
+    net.tc_ok("filter", "add", *words)
+    before = net.tc("--json", "filter", "show", "dev", "v0", "ingress").json["filters"][-1]["options"]["prog"]["id"]
+    net.tc_ok("filter", "change", *words)
+    (row,) = (row for row in net.tc("-j", "filter", "show", "dev", "v0", "ingress").json if "options" in row)
+    assert row["options"]["prog"]["id"] != before
+    net.tc_ok("qdisc", "del", "dev", "v0", "parent", "ffff:fff1")
+    assert "clsact" not in net.tc_ok("qdisc", "show", "dev", "v0")
 
 
 def test_add_stacks_and_delete_takes_what_is_named(net):

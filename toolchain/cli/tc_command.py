@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from toolchain.cli import render
+from toolchain.cli import render, tc_rows
 from toolchain.cli.common import Action, Command, Settings, explained_by_verify, parse_prog_type
+from toolchain.cli.tc_options import Display, take_display
 from toolchain.cli.tc_words import (
-    PROTOCOL_NAMES,
     FilterRequest,
     GraftRequest,
     ImportRequest,
@@ -45,34 +45,42 @@ _EPILOG = """
 
 \b
 qdisc add|replace|del dev DEV clsact
-filter add|replace dev DEV ingress|egress [pref N] [handle H] [protocol P]
+qdisc show [dev DEV] [clsact]
+filter add|replace|change dev DEV ingress|egress [pref N] [handle H] [protocol P]
        bpf [da] obj FILE [sec S] [verbose] [export SOCKET]  |  bpf [da] object-pinned PATH
 filter show|del dev DEV ingress|egress [pref N [handle H bpf]]
 exec bpf graft MAP key N obj FILE sec S
 exec bpf import SOCKET [run CMD ...]
+
+Before them -json (tc's own rows), -pretty, -details; -stats and other options of how rows look are taken too.
 """
 
 
 class _TcCommand(Command):
-    """Words after ``exec bpf import SOCKET run`` are another command's, its options too."""
+    """tc's own options stand before the words. Words after ``exec bpf import SOCKET run`` are another command's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        display, args = take_display(args)
         at = next((at for at, word in enumerate(args) if word == "run" and "exec" in args[:at]), len(args))
-        return super().parse_args(ctx, [*args[:at], "--", *args[at:]] if at < len(args) else args)
+        left = super().parse_args(ctx, [*args[:at], "--", *args[at:]] if at < len(args) else args)
+        ctx.params["display"] = display
+        return left
 
 
 @click.command(cls=_TcCommand, epilog=_EPILOG)
 @click.argument("words", metavar="WORDS...", nargs=-1, required=True)
-def tc(settings: Settings, words: tuple[str, ...]) -> Action:
+def tc(settings: Settings, words: tuple[str, ...], display: Display) -> Action:
     """Do what tc does with these words: the clsact qdisc, its bpf filters, slots of prog arrays, maps handed over.
 
     Maps are pinned and found below tc/ of the bpffs that tc uses ($TC_BPF_MNT, /sys/fs/bpf, the first one mounted).
     """
-    return partial(_tc, settings, parse(words))
+    return partial(_tc, settings, display, parse(words))
 
 
-def _tc(settings: Settings, request: Request) -> int:
+def _tc(settings: Settings, display: Display, request: Request) -> int:
     with ExitStack() as stack:
+        if isinstance(request, QdiscRequest) and request.verb == "show":
+            return _show_qdiscs(settings, display, request)
         if isinstance(request, QdiscRequest):
             document = _qdisc(request)
         elif isinstance(request, GraftRequest):
@@ -80,7 +88,7 @@ def _tc(settings: Settings, request: Request) -> int:
         elif isinstance(request, ImportRequest):
             _import(_runtime(settings, stack), request)
         elif request.verb == "show":
-            return _show(settings, request, stack)
+            return _show(settings, display, request, stack)
         elif request.verb == "delete":
             document = _delete(request)
         else:
@@ -111,6 +119,34 @@ def _qdisc(request: QdiscRequest) -> dict[str, Any]:
     return {"qdisc": "clsact", "dev": request.device}
 
 
+def _show_qdiscs(settings: Settings, display: Display, request: QdiscRequest) -> int:
+    from toolchain.kernel.hooks import device_index
+    from toolchain.loader.attach_classic import open_netlink
+
+    with open_netlink() as control:
+        found = list(control.qdiscs(device_index(request.device) if request.device else 0))
+    rows = [each for each in found if each.kind == "clsact" or not request.clsact_only]
+    names_device = not request.device
+    head = {"schema": "bpf-load.tc-qdisc-show/1", **({"dev": request.device} if request.device else {})}
+    documents = [tc_rows.qdisc_document(each, names_device) for each in rows]
+    lines = [tc_rows.qdisc_line(each, names_device) for each in rows]
+    return _emit(settings, display, {**head, "qdiscs": documents}, documents, lines)
+
+
+def _emit(
+    settings: Settings, display: Display, document: dict[str, Any], rows: list[dict[str, Any]], lines: list[str]
+) -> int:
+    """Show rows: as a document of ours, as tc's array, or as text."""
+    if settings.as_json:
+        render.write(render.json_text(document))
+    elif display.is_json:
+        render.write(tc_rows.array_text(rows, is_pretty=display.is_pretty))
+    else:
+        for line in lines:
+            render.write(render.printable(line))
+    return 0
+
+
 def _place(request: FilterRequest) -> Place:
     from toolchain.kernel.hooks import device_index
     from toolchain.kernel.netlink import Place
@@ -135,14 +171,11 @@ def _set_filter(runtime: KernelRuntime, request: FilterRequest, stack: ExitStack
         export(program)
         name = _annotation(request.source, sections[0] if sections else "")
         options = {"is_direct": request.is_direct, "classid": request.classid, "flags": request.flags}
-        is_replacing = request.verb == "replace"
-        made.append(
-            control.set_filter(place, program.fileno(), name, _what(request), replacing=is_replacing, **options)
-        )
+        made.append(control.set_filter(place, program.fileno(), name, _what(request), verb=request.verb, **options))
 
     sections: list[str] = []
     maps = _with_source(runtime, request.source, do, stack, sections)
-    return {"dev": request.device, "filter": _document(made[0], _program(runtime, made[0])), "maps": maps}
+    return {"dev": request.device, "filter": tc_rows.filter_document(made[0], _program(runtime, made[0])), "maps": maps}
 
 
 EXPORT_VARIABLE = "TC_BPF_UDS"
@@ -295,7 +328,7 @@ def _delete(request: FilterRequest) -> dict[str, Any]:
     return {"dev": request.device, "deleted": request.direction}
 
 
-def _show(settings: Settings, request: FilterRequest, stack: ExitStack) -> int:
+def _show(settings: Settings, display: Display, request: FilterRequest, stack: ExitStack) -> int:
     from toolchain.loader.attach_classic import open_netlink
 
     runtime = _runtime(settings, stack)
@@ -305,13 +338,11 @@ def _show(settings: Settings, request: FilterRequest, stack: ExitStack) -> int:
     for each in control.filters(place, _what(request)):
         if request.protocol in (0, each.protocol) and request.kind in ("", each.kind):
             rows.append((each, _program(runtime, each)))
-    if settings.as_json:
-        document = {"schema": "bpf-load.tc-filter-show/1", "dev": request.device}
-        render.write(render.json_text({**document, "filters": [_document(*row) for row in rows]}))
-    else:
-        for row in rows:
-            render.write(render.printable(_line(*row)))
-    return 0
+    asked = tc_rows.Asked(request.protocol, request.pref, display.has_details)
+    filters = [tc_rows.filter_document(*row) for row in rows]
+    document = {"schema": "bpf-load.tc-filter-show/1", "dev": request.device, "filters": filters}
+    documents = [tc_rows.filter_document(*row, asked) for row in rows]
+    return _emit(settings, display, document, documents, [tc_rows.filter_line(*row, asked) for row in rows])
 
 
 def _program(runtime: KernelRuntime, each: Filter) -> ProgInfo | None:
@@ -321,65 +352,3 @@ def _program(runtime: KernelRuntime, each: Filter) -> ProgInfo | None:
     with suppress(ToolchainError), runtime.prog_by_id(each.prog_id) as program:
         return program.info()
     return None
-
-
-_FLAGS = {"skip_hw": 1, "skip_sw": 2, "in_hw": 4, "not_in_hw": 8}
-"""TCA_CLS_FLAGS_*, in the order in which tc prints them. Source: include/uapi/linux/pkt_cls.h."""
-
-
-def _class(number: int) -> str:
-    return f"{number >> 16:x}:{number & 0xFFFF:x}" if number >> 16 else f":{number & 0xFFFF:x}"
-
-
-def _protocol(number: int) -> str:
-    return PROTOCOL_NAMES.get(number, f"[{number}]")
-
-
-def _line(each: Filter, program: ProgInfo | None) -> str:
-    """A row as tc prints it, its trailing space included."""
-    words = [
-        "filter",
-        "protocol",
-        _protocol(each.protocol),
-        "pref",
-        str(each.pref),
-        each.kind,
-        "chain",
-        str(each.chain),
-    ]
-    if not each.is_place:
-        words += ["handle", f"0x{each.handle:x}"]
-        words += ["flowid", _class(each.classid)] if each.classid else []
-        words += [each.name] if each.name else []
-        words += ["direct-action"] if each.is_direct else []
-        words += [name for name, bit in _FLAGS.items() if each.flags & bit]
-        words += ["id", str(each.prog_id)] if each.prog_id else []
-        words += ["name", program.name[:MAP_NAME_SIZE]] if program and program.name else []
-        words += ["tag", each.tag] if each.tag else []
-        words += ["jited"] if program and program.jited_size else []
-    return " ".join(words) + " "
-
-
-def _document(each: Filter, program: ProgInfo | None) -> dict[str, Any]:
-    """A row as ``tc -j`` has it."""
-    row: dict[str, Any] = {
-        "protocol": _protocol(each.protocol),
-        "pref": each.pref,
-        "kind": each.kind,
-        "chain": each.chain,
-    }
-    if each.is_place:
-        return row
-    options: dict[str, Any] = {"handle": f"0x{each.handle:x}"}
-    if each.classid:
-        options["flowid"] = _class(each.classid)
-    if each.name:
-        options["bpf_name"] = each.name
-    if each.is_direct:
-        options["direct-action"] = True
-    options |= {name: True for name, bit in _FLAGS.items() if each.flags & bit}
-    if each.prog_id:
-        name = {"name": program.name[:MAP_NAME_SIZE]} if program and program.name else {}
-        jited = {"jited": int(bool(program.jited_size))} if program else {}
-        options["prog"] = {"id": each.prog_id, **name, "tag": each.tag, **jited}
-    return {**row, "options": options}

@@ -1,7 +1,8 @@
 """tc's grammar for clsact and bpf filters, as values. Pure: words in, a request or a UsageError that names the word.
 
     qdisc   add|replace|delete   dev DEV [handle ffff:] clsact
-    filter  add|replace|delete|show   dev DEV  ingress|egress|parent ffff:fff2|ffff:fff3
+    qdisc   show [dev DEV] [clsact]
+    filter  add|replace|change|delete|show   dev DEV  ingress|egress|parent ffff:fff2|ffff:fff3
             [pref N] [handle H] [protocol P] [chain 0]
             bpf  [direct-action] object-file F [section S] [program P] [classid X:Y] [skip_hw|skip_sw] [verbose]
             bpf  [direct-action] object-pinned PATH ...
@@ -10,9 +11,10 @@
     exec    bpf import SOCKET [run CMD ...]
 
 Words may be cut short where tc takes that: the first row of a table that begins with the word is meant. Numbers are
-C's (0x.., 0..), class ids hexadecimal. A word that tc knows and this does not is Unsupported, with its name.
+C's (0x.., 0..), class ids hexadecimal. A word that tc knows and this does not is Unsupported, with its name. Before
+them stand tc's own options (tc_options.py).
 
-Source: iproute2 tc/tc_filter.c, tc/tc_qdisc.c, tc/f_bpf.c, tc/e_bpf.c, lib/bpf_legacy.c bpf_do_parse().
+Source: iproute2 tc/tc.c, tc/tc_filter.c, tc/tc_qdisc.c, tc/f_bpf.c, tc/e_bpf.c, lib/bpf_legacy.c bpf_do_parse().
 """
 
 from __future__ import annotations
@@ -50,14 +52,15 @@ class Source(NamedTuple):
 
 
 class QdiscRequest(NamedTuple):
-    """``verb`` is add, replace or delete."""
+    """``verb`` is add, replace, delete or show. Of show: ``device`` may be '', ``clsact_only`` leaves out others."""
 
     verb: str
     device: str
+    clsact_only: bool = False
 
 
 class FilterRequest(NamedTuple):
-    """``verb`` is add, replace, delete or show. 0: not said. ``kind`` is '' or 'bpf'."""
+    """``verb`` is add, replace, change, delete or show. 0: not said. ``kind`` is '' or 'bpf'."""
 
     verb: str
     device: str
@@ -108,7 +111,7 @@ class Words:
         return words
 
 
-def _match(word: str, table: Sequence[str]) -> str:
+def match_word(word: str, table: Sequence[str]) -> str:
     """The first row that begins with ``word``, as tc's matches(); '' where none does."""
     return next((row for row in table if word and row.startswith(word)), "")
 
@@ -133,7 +136,7 @@ def parse(words: Sequence[str]) -> Request:
     """The request that the words make. Raises UsageError, Unsupported."""
     rest = Words(words)
     word = rest.take("what to do (qdisc, filter or exec)")
-    match _match(word, ("qdisc", "class", "filter", "actions", "monitor", "exec")):
+    match match_word(word, ("qdisc", "class", "filter", "chain", "actions", "monitor", "exec")):
         case "qdisc":
             return _qdisc(rest)
         case "filter":
@@ -146,29 +149,38 @@ def parse(words: Sequence[str]) -> Request:
             raise Unsupported(f"tc {other}", None, "use tc itself")
 
 
+_SHOW = ("list", "show", "lst")
+
+
 def _qdisc(rest: Words) -> QdiscRequest:
-    word = rest.take("the verb of qdisc (add, replace, del)")
-    verb = _match(word, ("add", "change", "replace", "link", "delete", "list", "show", "lst"))
+    word = rest.take("the verb of qdisc") if rest else "show"
+    verb = match_word(word, ("add", "change", "replace", "link", "delete", *_SHOW))
     if not verb:
-        raise UsageError(f"unknown word: {word} (add, replace, del)")
-    if verb not in ("add", "replace", "delete"):
+        raise UsageError(f"unknown word: {word} (add, replace, del, show)")
+    if verb in ("change", "link"):
         raise Unsupported(f"tc qdisc {verb}", None, "use tc itself")
     device = kind = ""
+    is_named = False
     while rest:
         word = rest.take("a word")
         if word == "dev":
             device = rest.take("the device after dev")
         elif word in ("handle", "parent"):
             _require_own(word, rest.take(f"the value after {word}"))
+            is_named = True
         elif word == "clsact":
             kind = word
-        elif word in ("root", "ingress", "ingress_block", "egress_block", "estimator", "stab") or kind:
+        elif word == "ingress":
+            raise Unsupported("tc qdisc ingress", None, "use tc itself, or clsact, which has an ingress too")
+        elif word in ("root", "ingress_block", "egress_block", "estimator", "stab", "invisible") or kind:
             raise Unsupported(f"tc qdisc {word}", None, "use tc itself")
         else:
             raise UsageError(f"unknown word: {word} (dev, clsact)")
+    if verb in _SHOW:
+        return QdiscRequest("show", device, bool(kind) or is_named)
     if not device:
         raise UsageError("dev DEV is missing")
-    if not kind:
+    if not kind and not (verb == "delete" and is_named):
         raise UsageError("clsact is missing")
     return QdiscRequest(verb, device)
 
@@ -179,13 +191,13 @@ def _require_own(word: str, value: str) -> None:
 
 
 def _filter(rest: Words) -> FilterRequest:
-    word = rest.take("the verb of filter (add, replace, del, show)")
-    verb = _match(word, ("add", "change", "replace", "delete", "get", "list", "show", "lst"))
+    word = rest.take("the verb of filter (add, replace, change, del, show)")
+    verb = match_word(word, ("add", "change", "replace", "delete", "get", *_SHOW))
     if not verb:
-        raise UsageError(f"unknown word: {word} (add, replace, del, show)")
-    if verb in ("change", "get"):
+        raise UsageError(f"unknown word: {word} (add, replace, change, del, show)")
+    if verb == "get":
         raise Unsupported(f"tc filter {verb}", None, "use tc itself")
-    request = FilterRequest("show" if verb in ("list", "lst") else verb, "", "")
+    request = FilterRequest("show" if verb in _SHOW else verb, "", "")
     while rest and not request.kind:
         request = _filter_word(request, rest.take("a word"), rest)
     if not request.device:
@@ -209,9 +221,9 @@ def _filter_word(request: FilterRequest, word: str, rest: Words) -> FilterReques
         return request._replace(direction=_PARENTS[text])
     if word == "handle":
         return request._replace(handle=_number(rest.take("the number after handle"), "handle", 0xFFFFFFFF))
-    if (_match(word, ("preference", "priority")) and len(word) > 2) or word == "pref":
+    if (match_word(word, ("preference", "priority")) and len(word) > 2) or word == "pref":
         return request._replace(pref=_number(rest.take("the number after pref"), "pref", 0xFFFF))
-    if _match(word, ("protocol",)) and len(word) > 2:
+    if match_word(word, ("protocol",)) and len(word) > 2:
         return request._replace(protocol=_protocol(rest.take("the name after protocol")))
     if word == "chain":
         if _number(rest.take("the number after chain"), "chain", 0xFFFFFFFF):
@@ -242,13 +254,15 @@ _BPF_FOREIGN = ("bytecode", "bytecode-file", "bc", "bcf", "police", "action", "s
 
 
 def _bpf_word(word: str) -> str:
-    return _BPF_ALIASES.get(word) or (_match(word, _BPF_WORDS) if len(word) > 2 else "")
+    return _BPF_ALIASES.get(word) or (match_word(word, _BPF_WORDS) if len(word) > 2 else "")
 
 
 def _bpf_options(request: FilterRequest, rest: Words) -> FilterRequest:
     source = request.source
     while rest:
         word = rest.take("a word")
+        if word == "run":  # what else would be done with it
+            continue
         if _bpf_word(word) == "direct-action":
             request = request._replace(is_direct=True)
         elif word in ("classid", "flowid"):
@@ -297,7 +311,7 @@ def _checked(request: FilterRequest) -> FilterRequest:
     source = request.source
     if source.object_path and source.pin:
         raise UsageError("object-file and object-pinned exclude each other")
-    if request.verb in ("add", "replace"):
+    if request.verb in ("add", "replace", "change"):
         if not request.kind:
             raise UsageError("the kind of filter is missing (bpf)")
         if not source.object_path and not source.pin:
@@ -313,7 +327,7 @@ def _exec(rest: Words) -> GraftRequest | ImportRequest:
     if word != "bpf":
         raise UsageError(f"unknown word: {word} (bpf)")
     word = rest.take("the word graft or import")
-    match _match(word, ("run", "import", "debug", "dbg", "graft")):
+    match match_word(word, ("run", "import", "debug", "dbg", "graft")):
         case "import":
             return _import(rest)
         case "graft":
@@ -328,7 +342,7 @@ def _import(rest: Words) -> ImportRequest:
     if not rest:
         return ImportRequest(path, (DEFAULT_COMMAND,))
     word = rest.take("the word run")
-    if _match(word, ("run",)) != "run":
+    if match_word(word, ("run",)) != "run":
         raise UsageError(f"unknown word: {word} (run)")
     command = rest.take_all()
     if not command:

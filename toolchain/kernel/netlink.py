@@ -63,6 +63,7 @@ _ERROR_TEXT = 1
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _ROOM = 1 << 18
 
+_VERB_FLAGS = {"add": NLM_F_CREATE | NLM_F_EXCL, "replace": NLM_F_CREATE, "change": 0}
 _DIRECT_ACTION = 1
 _FLAGS_GEN = {"skip_hw": 1, "skip_sw": 2}
 _XDP_REPLACE = 1 << 4
@@ -126,6 +127,16 @@ class Place(NamedTuple):
     handle: int = 0
 
 
+class Qdisc(NamedTuple):
+    """A queueing discipline that is there; its own options are not read."""
+
+    ifindex: int
+    kind: str
+    handle: int
+    parent: int
+    ref_count: int
+
+
 class Filter(NamedTuple):
     """A filter that is there. ``kind`` is 'bpf' or another classifier's; ``is_place``: only a place, no filter.
 
@@ -182,10 +193,16 @@ class TrafficControl:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def qdiscs(self, ifindex: int = 0) -> Iterator[Qdisc]:
+        """The qdiscs of a device, or of all."""
+        for row in self._ask(RTM_GETQDISC, NLM_F_REQUEST | NLM_F_DUMP, "list of qdiscs", ifindex):
+            if ifindex in (0, row["index"]):
+                kind = row.get_attr("TCA_KIND") or ""
+                yield Qdisc(row["index"], kind, row["handle"], row["parent"], row["info"])
+
     def has_clsact(self, ifindex: int) -> bool:
         """The device has a clsact qdisc."""
-        rows = self._ask(RTM_GETQDISC, NLM_F_REQUEST | NLM_F_DUMP, "list of qdiscs", ifindex)
-        return any(row.get_attr("TCA_KIND") == "clsact" and row["index"] == ifindex for row in rows)
+        return any(each.kind == "clsact" for each in self.qdiscs(ifindex))
 
     def add_clsact(self, ifindex: int, device: str, *, replacing: bool = False) -> None:
         """Give the device a clsact qdisc; EEXIST where it has one, unless ``replacing``."""
@@ -204,9 +221,9 @@ class TrafficControl:
         self._ask(kind, flags, what, ifindex, CLSACT, CLSACT_PARENT, 0, attrs, hints)
 
     def set_filter(
-        self, place: Place, prog_fd: int, name: str, what: str, *, replacing: bool = False, **options: Any
+        self, place: Place, prog_fd: int, name: str, what: str, *, verb: str = "add", **options: Any
     ) -> Filter:
-        """Add a bpf filter, or with ``replacing`` put it in the place of the one that is there. The filter as made.
+        """Add a bpf filter, or replace the one that is there, or change one that has to be there. The filter as made.
 
         ``options``: is_direct, classid, flags (names of _FLAGS_GEN).
         """
@@ -218,7 +235,7 @@ class TrafficControl:
         generic = sum(_FLAGS_GEN[each] for each in options.get("flags", ()))
         if generic:
             attrs.append(("TCA_BPF_FLAGS_GEN", generic))
-        flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO | NLM_F_CREATE | (0 if replacing else NLM_F_EXCL)
+        flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO | _VERB_FLAGS[verb]
         made = self._filter(
             RTM_NEWTFILTER, flags, what, place, [("TCA_KIND", "bpf"), ("TCA_OPTIONS", {"attrs": attrs})]
         )

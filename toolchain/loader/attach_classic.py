@@ -86,7 +86,7 @@ def netlink_replacing(runtime: Runtime, target: Target, made: Attached) -> Made:
                 program.fileno(),
                 made.name,
                 what,
-                replacing=True,
+                verb="replace",
                 is_direct=old_filter.is_direct,
                 classid=old_filter.classid,
             )
