@@ -331,7 +331,7 @@ def test_map_operations_and_their_errnos(bpf_load, acc):
 
 
 def test_map_show(bpf_load, acc, pin_root):
-    line = "1: hash acc, 4-byte keys, 8-byte values, 8 entries, pinned at tc/globals/acc, used by prog 1\n"
+    line = "map 1: hash acc, 4-byte keys, 8-byte values, 8 entries, pinned at tc/globals/acc, used by prog 1\n"
     assert bpf_load("map", "show").out == bpf_load("map", "show", acc).out == line
     assert bpf_load("map", "show", os.path.join(pin_root, acc)).out == line
     document = bpf_load("--json", "map", "show", "id", "1").json
@@ -381,7 +381,7 @@ def test_prog_show(bpf_load, acc):
     assert document["pinned"] == ["one"]
     assert len(document["tag"]) == 16
     text = bpf_load("prog", "show").out
-    assert text == f"1: sched_cls count, tag {document['tag']}, 11 insns, maps 1, pinned at one\n"
+    assert text == f"prog 1: sched_cls count, tag {document['tag']}, 11 insns, maps 1, pinned at one\n"
     assert bpf_load("prog", "show", "name", "count").out == text
 
 
@@ -399,7 +399,7 @@ def test_pin_tree_and_rm(bpf_load, acc, pin_root):
     outcome = bpf_load("pin", "rm", "nowhere", acc, "neither")
     assert outcome.status == 1
     assert outcome.err.count("ENOENT") == 2
-    assert bpf_load("map", "show").out.startswith("1: hash acc"), "the program still holds its map"
+    assert bpf_load("map", "show").out.startswith("map 1: hash acc"), "the program still holds its map"
     assert bpf_load("pin", "rm", os.path.join(pin_root, "one")).status == 0
     assert not bpf_load("map", "show").out
     assert not bpf_load("prog", "show").out

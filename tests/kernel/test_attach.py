@@ -24,6 +24,8 @@ def test_two_invocations_attach_and_a_third_reads_the_shared_map(net, tmp_path):
     counted = net.counters()
     assert counted == expected(tmp_path / "v0.pcap", address_of(net))
     assert counted[2][0] == counted[10][0] == 70, "each ping and each answer is an ICMP packet"
+    shown = [(row["path"], row["name"]) for row in net.json("pin", "tree", "links")["pins"]]
+    assert shown == [("links/in", "v0/ingress"), ("links/out", "v0/egress")]
 
 
 def test_bpftool_loads_one_side_and_pins_the_map(net, tmp_path):

@@ -201,7 +201,7 @@ def test_swapped_fields_of_equal_size_are_found():
     with pytest.raises(PinConflict) as caught:
         bind([program], pin_paths([spec]), swapped)
     (row,) = caught.value.differences
-    assert row[2:] == ("value fields", "{src: int32 @0, dst: int32 @4}", "{dst: int32 @0, src: int32 @4}")
+    assert row[2:] == ("value fields", "{src: uint32 @0, dst: uint32 @4}", "{dst: uint32 @0, src: uint32 @4}")
 
 
 def test_a_map_without_type_information_matches_one_with_it():

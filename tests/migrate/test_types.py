@@ -108,10 +108,10 @@ def test_values_that_do_not_fit(name):
 
 
 FAULTS = {
-    "struct into integer": ([("a", [("x", "u32")])], [("a", "u32")], "a: {x: int32 @0} cannot become int32"),
-    "integer into struct": ("u64", [("n", "u64")], "the whole: int64 cannot become {n: int64 @0}"),
+    "struct into integer": ([("a", [("x", "u32")])], [("a", "u32")], "a: {x: uint32 @0} cannot become uint32"),
+    "integer into struct": ("u64", [("n", "u64")], "the whole: uint64 cannot become {n: uint64 @0}"),
     "float into another": ([("a", "float")], [("a", "double")], "a: float32 cannot become float64"),
-    "pointer into integer": ([("a", "ptr")], [("a", "u64")], "a: pointer cannot become int64"),
+    "pointer into integer": ([("a", "ptr")], [("a", "u64")], "a: pointer cannot become uint64"),
     "member of a union gone": (
         [("u", ("union", [("a", "u32"), ("b", "u16")]))],
         [("u", ("union", [("a", "u32")]))],
@@ -122,7 +122,7 @@ FAULTS = {
         [("u", ("union", [("a", "u64")]))],
         "u: member a of a union changed: int32 -> int64",
     ),
-    "array into integer": ([("a", ("u8", 4))], [("a", "u32")], "a: int8[4] cannot become int32"),
+    "array into integer": ([("a", ("u8", 4))], [("a", "u32")], "a: uint8[4] cannot become uint32"),
 }
 
 

@@ -136,7 +136,7 @@ def show(verdict: Verdict, with_log: bool, with_explanation: bool) -> None:
         stats = verdict.stats
         work = f", {stats.processed} processed, {stats.usec / 1000:.1f} ms" if stats else ""
         place = f"{verdict.file}: {verdict.section}: {verdict.program}"
-        render.write(render.printable(f"{verdict.verdict:<11} {place}: {verdict.insns} insns{work}"))
+        render.write(render.printable(f"{verdict.verdict:<11} {place}: {render.counted(verdict.insns, 'insn')}{work}"))
 
 
 def row(verdict: Verdict, with_log: bool, with_explanation: bool) -> dict[str, Any]:

@@ -119,16 +119,13 @@ _HIDDEN = ("id", "type", "prog_id", "pinned", "pids", "defunct")
 
 def link_text(row: dict[str, Any]) -> str:
     """A link on one line."""
-    place = " ".join(f"{name} {value}" for name, value in row.items() if name not in _HIDDEN)
-    defunct = ", defunct: detached, or its device is gone" if row.get("defunct") else ""
-    pins = f", pinned at {', '.join(row['pinned'])}" if row["pinned"] else ""
-    holders = ", ".join(f"{each['comm']} ({each['pid']})" for each in row.get("pids", ()))
-    return (
-        f"link {row['id']}: {row['type']} prog {row['prog_id']} {place}".rstrip()
-        + defunct
-        + pins
-        + (f", held by {holders}" if holders else "")
-    )
+    parts = [row["type"], f"prog {row['prog_id']}"]
+    parts += [f"{name} {value}" for name, value in row.items() if name not in _HIDDEN]
+    parts += ["defunct: detached, or its device is gone"] if row.get("defunct") else []
+    parts += [f"pinned at {', '.join(row['pinned'])}"] if row["pinned"] else []
+    holders = [f"{each['comm']} ({each['pid']})" for each in row.get("pids", ())]
+    parts += [f"held by {', '.join(holders)}"] if holders else []
+    return f"link {row['id']}: {', '.join(parts)}"
 
 
 def _detach(settings: Settings, words: tuple[str, ...]) -> int:

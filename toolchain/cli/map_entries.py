@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from toolchain.cli.render import counted
 from toolchain.cli.typed_values import bpftool_value, hex_list
 from toolchain.cli.values import plain_text
 from toolchain.isa.map_types import PERCPU_TYPES
@@ -42,9 +43,9 @@ def map_text(info: MapInfo, keepers: Keepers) -> str:
     spec = info.spec
     flags = f", flags 0x{spec.map_flags:x}" if spec.map_flags else ""
     frozen = ", frozen" if info.is_frozen else ""
-    sizes = f"{spec.key_size}-byte keys, {spec.value_size}-byte values, {spec.max_entries} entries"
+    sizes = f"{spec.key_size}-byte keys, {spec.value_size}-byte values, {counted(spec.max_entries, 'entry', 'entries')}"
     name = f" {spec.name}" if spec.name else ""
-    return f"{info.id}: {spec.map_type.label}{name}, {sizes}{flags}{frozen}{keepers.text(info.id)}"
+    return f"map {info.id}: {spec.map_type.label}{name}, {sizes}{flags}{frozen}{keepers.text(info.id)}"
 
 
 def map_btf(info: MapInfo) -> Btf | None:
@@ -136,5 +137,4 @@ def entry_lines(info: MapInfo, btf: Btf | None, entries: Iterator[tuple[bytes, b
             continue
         shown += 1
         yield f"{key_text(info, btf, key)}: {value_text(info, btf, value)}"
-    plural = "entry" if shown == 1 else "entries"
-    yield f"{shown} {plural}" + (f", {zero} more all zero" if zero else "")
+    yield counted(shown, "entry", "entries") + (f", {zero} more all zero" if zero else "")

@@ -56,9 +56,11 @@ def _resize(settings: Settings, reference: Any, count: int, options: dict[str, A
             document = {"schema": "bpf-load.map-resize/1", "id": new_id, "max_entries": count}
             render.write(render.json_text(document | ({"migrated": migrated_document(made)} if made else {})))
         elif made is None:
-            render.write(render.printable(f"map {info.spec.name}: id {new_id}, has {count} entries already"))
+            text = f"has {render.counted(count, 'entry', 'entries')} already"
+            render.write(render.printable(f"map {info.spec.name}: id {new_id}, {text}"))
         else:
-            render.write(render.printable(f"map {info.spec.name}: id {new_id}, {count} entries, pinned at {made.path}"))
+            text = f"{render.counted(count, 'entry', 'entries')}, pinned at {made.path}"
+            render.write(render.printable(f"map {info.spec.name}: id {new_id}, {text}"))
             for line in migrated_lines(made):
                 render.write(render.printable(line))
         for text in migration_warnings(made) if made else ():

@@ -12,7 +12,7 @@ import click
 from toolchain.cli import render
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.errors import ToolchainError, Unsupported
-from toolchain.spec.runtime import MapInfo, PinEntry, Runtime
+from toolchain.spec.runtime import LinkInfo, MapInfo, PinEntry, Runtime
 
 if TYPE_CHECKING:
     from toolchain.pin.check import Finding
@@ -171,12 +171,14 @@ def _size(size: int) -> str:
 
 
 def _name(runtime: Runtime, entry: PinEntry) -> str:
-    """The object's own name, which its pin need not be; '' where it has gone meanwhile."""
+    """The object's own name, which its pin need not be, or where a link is; '' where it has gone meanwhile."""
     try:
         with runtime.get(entry.path) as found:
             info = found.info() if found.id == entry.id else None  # type: ignore[attr-defined]
     except ToolchainError:
         return ""
+    if isinstance(info, LinkInfo):
+        return f"{info.device}/{info.hook}" if info.device and info.hook else ""
     return str(info.spec.name if isinstance(info, MapInfo) else getattr(info, "name", ""))
 
 

@@ -131,6 +131,7 @@ def _document(info: ProgInfo, keepers: Keepers) -> dict[str, Any]:
 
 def _text(info: ProgInfo, keepers: Keepers) -> str:
     maps = f", maps {', '.join(map(str, info.map_ids))}" if info.map_ids else ""
-    runs = f", {info.run_count} runs in {info.run_time_ns} ns" if info.run_count else ""
+    runs = f", {render.counted(info.run_count, 'run')} in {info.run_time_ns} ns" if info.run_count else ""
     kind = _type_label(info.prog_type)
-    return f"{info.id}: {kind} {info.name}, tag {info.tag}, {info.slot_count} insns{maps}{runs}{keepers.text(info.id)}"
+    size = render.counted(info.slot_count, "insn")
+    return f"prog {info.id}: {kind} {info.name}, tag {info.tag}, {size}{maps}{runs}{keepers.text(info.id)}"

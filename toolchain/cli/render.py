@@ -57,6 +57,11 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.splitlines()))
 
 
+def counted(count: int, what: str, plural: str = "") -> str:
+    """``1 packet``, ``2 packets``."""
+    return f"{count} {what}" if count == 1 else f"{count} {plural or what + 's'}"
+
+
 def _source_lines(line: int, text: str, column: int = 0, end_column: int = 0) -> list[str]:
     """A source line with its number, and a caret line below it where a column is known."""
     text = printable(text)

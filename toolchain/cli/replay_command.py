@@ -154,16 +154,14 @@ def _verdict(prog_type: int, retval: int | None) -> str:
 
 
 def _show(target: Target, prog_type: int, counts: _Counts, chain: Chain) -> None:
-    render.write(render.printable(f"{target}: {_plural(len(chain.programs), 'program')}"))
-    render.write(f"{_plural(counts.packets, 'packet')}, {counts.rewritten} of them changed, {counts.passed} passed")
+    render.write(render.printable(f"{target}: {render.counted(len(chain.programs), 'program')}"))
+    render.write(
+        f"{render.counted(counts.packets, 'packet')}, {counts.rewritten} of them changed, {counts.passed} passed"
+    )
     for retval, count in counts.ordered():
         render.write(f"  {count:>8} {_verdict(prog_type, retval)}")
     if chain.changes:
-        render.write(f"the hook changed meanwhile: {_plural(chain.changes, 'time')}")
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+        render.write(f"the hook changed meanwhile: {render.counted(chain.changes, 'time')}")
 
 
 def _document(target: Target, prog_type: int, counts: _Counts, chain: Chain, first: tuple[int, ...]) -> dict[str, Any]:

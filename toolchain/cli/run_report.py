@@ -80,7 +80,7 @@ class RunReport:
         if total == 1 and self._last is not None:
             self._show_one(*self._last)
         else:
-            render.write(f"{total} packets, {self._rewritten} of them changed")
+            render.write(f"{render.counted(total, 'packet')}, {self._rewritten} of them changed")
             for retval, count in sorted(self._returned.items()):
                 render.write(f"  {count:>8} returned {verdict_text(kind, retval)}")
         if repeat > 1 and total:

@@ -237,7 +237,7 @@ def _type_differences(declared: MapSpec, btf: Btf | None, path: str, info: MapIn
     if btf is None or not info.btf:
         return
     from toolchain.btf.codec import Btf
-    from toolchain.loader.type_layout import field_layout
+    from toolchain.loader.type_layout import field_layout, type_text
 
     pinned = Btf.decode(info.btf, path=path)
     for name, ours, theirs in (
@@ -246,7 +246,7 @@ def _type_differences(declared: MapSpec, btf: Btf | None, path: str, info: MapIn
     ):
         left, right = field_layout(btf, ours) if ours else "", field_layout(pinned, theirs) if theirs else ""
         if left and right and left != right:
-            yield declared.name, path, name, left, right
+            yield declared.name, path, name, type_text(btf, ours), type_text(pinned, theirs)
 
 
 def _number_differences(

@@ -1,8 +1,8 @@
 """How the bytes of one type become those of another, field by field: pure, and decided before any byte is read.
 
-    struct v1 { u32 packets; u64 bytes; }           packets  int32 @0  ->  int64 @0    widened
-    struct v2 { u64 packets; u32 errors; ...        bytes    int64 @8  ->  int64 @16   moved
-                u64 bytes; }                        errors             ->  int32 @8    new, zero
+    struct v1 { u32 packets; u64 bytes; }           packets  uint32 @0  ->  uint64 @0    widened
+    struct v2 { u64 packets; u32 errors; ...        bytes    uint64 @8  ->  uint64 @16   moved
+                u64 bytes; }                        errors              ->  uint32 @8    new, zero
 
     fields        by name, in structs, unions and data sections; members of an unnamed struct count as the outer one's
     integers      wider: extended by their own sign; narrower or of another sign: each value is checked
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from toolchain.btf.types import Array, Datasec, Enum, Enum64, Float, Int, Ptr, Struct, TypeTag, Union, Var
 from toolchain.errors import ObjectError
 from toolchain.loader.migrate_steps import Bits, Conversion, Copy, FieldRow, Names, Number, Repeat, Step, Zero
-from toolchain.loader.type_layout import type_text
+from toolchain.loader.type_layout import layout_text, number_name, type_text
 
 if TYPE_CHECKING:
     from toolchain.btf.codec import Btf
@@ -349,7 +349,7 @@ def _paired_unions(ours: dict[str, Field], theirs: dict[str, Field]) -> dict[str
 def _union_members(btf: Btf, union: Union) -> dict[str, str]:
     """Name (number where it has none) -> layout, of every member."""
     return {
-        member.name or f"#{index}": type_text(btf, member.type_id)
+        member.name or f"#{index}": layout_text(btf, member.type_id)
         + (f":{member.bitfield_size} @{member.bit_offset}" if member.bitfield_size else "")
         for index, member in enumerate(union.members)
     }
@@ -401,5 +401,4 @@ def begins_anew(btf: Btf, type_id: int) -> bool:
 
 
 def _number_text(each: Int | Enum | Enum64, bit: int, width: int) -> str:
-    kind = "enum" if not isinstance(each, Int) else "bool" if each.is_bool else "int" if each.is_signed else "uint"
-    return f"{kind}{width} @{bit // 8}" + (f".{bit % 8}" if bit % 8 or width % 8 else "")
+    return f"{number_name(each)}{width} @{bit // 8}" + (f".{bit % 8}" if bit % 8 or width % 8 else "")
