@@ -1,5 +1,6 @@
 """What a user sees of an error, as text and as JSON."""
 
+import errno
 import json
 import os
 import subprocess
@@ -142,3 +143,14 @@ def test_what_no_terminal_should_see_is_escaped():
     assert render.printable("a\tb\x1b[2J") == "a\tb\\x1b[2J"
     assert render.printable(os.fsdecode(b"\xff\xfe.o")) == "\\xff\\xfe.o"
     assert render.printable("\u2028") == "\\u2028"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_limit_met_anywhere_is_no_bug(capsys, number):
+    """A command's own imports may meet it."""
+
+    def action() -> int:
+        raise OSError(number, os.strerror(number), "/some/module.py")
+
+    assert render.guarded(action, as_json=False) == 5
+    assert f"error: cannot go on: {errno.errorcode[number]}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""An operation on the pin tree killed before each of its system calls: then the tree is as before, or as after it."""
+"""An operation on the pin tree killed, or interrupted, before each of its system calls: the tree is old, or new."""
 
 import fcntl
 import os
@@ -86,14 +86,14 @@ def state_of(root) -> tuple[list[tuple[str, str, int]], list[int], list[int]]:
     return pins, store.ids("map"), store.ids("prog")
 
 
-def killing_before(step: int):
-    """Arms this process: the call number ``step`` of CALLS and flock is not made, the process dies instead."""
+def killing_before(step: int, number: int = signal.SIGKILL):
+    """Arms this process: before the call number ``step`` of CALLS and flock it gets a signal."""
     left = [step]
 
     def armed(real):
         def call(*arguments, **keywords):
             if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
             left[0] -= 1
             return real(*arguments, **keywords)
 
@@ -104,12 +104,15 @@ def killing_before(step: int):
     fcntl.flock = armed(fcntl.flock)
 
 
-def run_killed(operation, root, step: int) -> bool:
+def run_killed(operation, root, step: int, number: int = signal.SIGKILL) -> bool:
     """Whether the operation got through."""
 
     def work() -> None:
-        killing_before(step)
-        operation(store_at(root))
+        killing_before(step, number)
+        try:
+            operation(store_at(root))
+        except KeyboardInterrupt:
+            os._exit(1)
         os._exit(0)
 
     _, status = os.waitpid(fork(work), 0)
@@ -132,6 +135,25 @@ def test_old_or_new(memory_path, operation):
     assert seen[0] == changes_since(before, before)
     assert sum(state != earlier for earlier, state in pairwise(seen)) <= 1, "neither old nor new"
     assert len(seen) > 5
+
+
+@pytest.mark.parametrize("operation", [publish, swap], ids=lambda each: each.__name__)
+def test_interrupted(memory_path, operation):
+    """Ctrl-C in the middle of several pins: none of them, or all, and nothing for others to finish."""
+    step, states = 0, []
+    is_done = False
+    while not is_done:
+        root = memory_path / str(step)
+        prepare(root)
+        before = state_of(root)
+        is_done = run_killed(operation, root, step, signal.SIGINT)
+        assert not (root / ".bpf" / "commit").exists()
+        assert os.listdir(root / ".bpf" / "stage") == []
+        states.append(changes_since(before, state_of(root)))
+        shutil.rmtree(root)
+        step += 1
+    pins = [state[0] for state in states]
+    assert sum(each != earlier for earlier, each in pairwise(pins)) == 1, "neither old nor new"
 
 
 def changes_since(before, after):

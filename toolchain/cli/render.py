@@ -17,12 +17,13 @@ Text from objects and logs is untrusted: control characters are replaced before 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from toolchain.errors import AsmError, InsnPlace, PinConflict, Rejected, Span, ToolchainError, Where
+from toolchain.errors import AsmError, InsnPlace, PinConflict, Rejected, RuntimeUnavailable, Span, ToolchainError, Where
 
 LOG_TAIL = 10
 """Lines of the verifier's log that are shown with a rejection."""
@@ -34,6 +35,13 @@ BUG_STATUS = 70
 INTERRUPT_STATUS = 130
 BROKEN_PIPE_STATUS = 141
 """128 + SIGPIPE: what a shell shows for a program that SIGPIPE ended."""
+
+_LIMITS = {
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some files; the system's limit is reached",
+    errno.ENOMEM: "free memory",
+}
+"""Errnos that can come from anywhere, a command's own imports too, and what to do about each."""
 
 DEBUG_VARIABLE = "BPF_TOOLCHAIN_DEBUG"
 
@@ -148,9 +156,9 @@ def _error_keys(error: ToolchainError) -> dict[str, object]:
         "where": error.where.as_json() if error.where else None,
         "hint": error.hint,
     }
-    errno = getattr(error, "errno", None)
-    if isinstance(errno, int):
-        keys["errno"] = errno
+    number = getattr(error, "errno", None)
+    if isinstance(number, int):
+        keys["errno"] = number
     if isinstance(error, Rejected):
         keys["rule"] = error.rule
         keys["log"] = error.log.splitlines()[-LOG_TAIL:]
@@ -239,6 +247,10 @@ def guarded(action: Callable[[], int], as_json: bool, tool: str = "bpf-load") ->
     except BrokenPipeError:
         _close_stdout()
         return BROKEN_PIPE_STATUS
+    except OSError as error:
+        if error.errno not in _LIMITS:
+            return _report_bug(error, as_json, tool)
+        return _last_words(RuntimeUnavailable("cannot go on", error.errno, hint=_LIMITS[error.errno]), as_json, tool)
     except KeyboardInterrupt:
         complain(f"{tool}: interrupted")
         return INTERRUPT_STATUS

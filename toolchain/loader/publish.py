@@ -177,7 +177,11 @@ def _locked(directory: str, undo: list[Callable[[], None]]) -> Iterator[None]:
     except OSError as error:
         raise RuntimeUnavailable("cannot open the pin root", error.errno or errno.EIO, PinPlace(directory)) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise RuntimeUnavailable("cannot lock the pin root", number, PinPlace(directory)) from error
         yield
     finally:
         os.close(descriptor)

@@ -37,7 +37,7 @@ from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, 
 from toolchain.pin import marks, publish, reaper
 from toolchain.pin.header import HEADER_SIZE
 from toolchain.pin.locks import lock_exclusive, try_lock
-from toolchain.pin.root import PRIVATE, make_directory, names_in, translated
+from toolchain.pin.root import PRIVATE, make_directory, names_in, translated, write_at
 from toolchain.spec.runtime import HOOKS, Order
 
 MAX_ENTRIES = 63
@@ -363,7 +363,7 @@ def _write(hook: Hook, new: HookList) -> None:
         os.unlink(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, ("\n".join(lines) + "\n").encode())
+        write_at(descriptor, ("\n".join(lines) + "\n").encode(), 0)
     finally:
         os.close(descriptor)
     os.rename(fresh, path)
@@ -398,7 +398,7 @@ def _settle(root: str, entry: Entry) -> None:
         descriptor = os.open(anchor, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if note_of(os.pread(descriptor, NOTE_SIZE, HEADER_SIZE)) != entry.prog_id:
-                os.pwrite(descriptor, note(entry.prog_id), HEADER_SIZE)
+                write_at(descriptor, note(entry.prog_id), HEADER_SIZE)
         finally:
             os.close(descriptor)
     for edge in reaper.edges(root, f"link{entry.link_id}"):

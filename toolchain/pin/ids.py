@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from toolchain.errors import PinPlace, RuntimeUnavailable
 from toolchain.pin.header import ID_MAX, KINDS
 from toolchain.pin.locks import lock_exclusive
-from toolchain.pin.root import PRIVATE
+from toolchain.pin.root import PRIVATE, write_at
 
 MAGIC = b"BPFTREE\x01"
 _SUPER = struct.Struct("<8sI4x16sQQQ")
@@ -33,7 +33,7 @@ def next_id(root: str, kind: str) -> int:
         _counters(root, descriptor)
         offset = _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1)
         number = int(struct.unpack("<Q", os.pread(descriptor, 8, offset))[0]) + 1
-        os.pwrite(descriptor, struct.pack("<Q", number), offset)
+        write_at(descriptor, struct.pack("<Q", number), offset)
         return number
     finally:
         os.close(descriptor)
@@ -46,7 +46,7 @@ def raise_to(root: str, kind: str, number: int) -> bool:
         lock_exclusive(descriptor, PinPlace(_path(root)))
         if _counters(root, descriptor)[KINDS[kind] - 1] >= number:
             return False
-        os.pwrite(descriptor, struct.pack("<Q", number), _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1))
+        write_at(descriptor, struct.pack("<Q", number), _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1))
         return True
     finally:
         os.close(descriptor)
@@ -58,7 +58,7 @@ def make(root: str, last: Mapping[str, int]) -> None:
     fresh = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(fresh, 0o600)
-        os.write(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), *(last[kind] for kind in KINDS)))
+        write_at(fresh, _SUPER.pack(MAGIC, 1, os.urandom(16), *(last[kind] for kind in KINDS)), 0)
         with contextlib.suppress(FileExistsError):
             link_descriptor(fresh, path)
     finally:

@@ -24,6 +24,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 from collections.abc import Iterator, Sequence
 
 from toolchain.errors import PinError, PinPlace, ToolchainError
@@ -52,12 +53,16 @@ def publish(root: str, pins: Sequence[tuple[str, str]], swaps: Sequence[tuple[st
         for index, place in enumerate(places):
             if place in places[:index]:
                 raise PinError("path is named twice", errno.EEXIST, PinPlace(both[index][1]))
-        try:
-            _decide(root, [anchor for anchor, _ in both], places, len(swaps))
-        except OSError as error:
-            _clean(root, is_own=True)
-            raise translated(error, "cannot pin", PinPlace(root)) from error
-        _carry_out(root, is_own=True)
+        plan = [os.path.relpath(place, os.path.realpath(root)) for place in places]
+        with _uninterrupted():
+            try:
+                _decide(root, [anchor for anchor, _ in both], plan, len(swaps))
+            except BaseException as error:
+                _clean(root, is_own=True)
+                if isinstance(error, OSError):
+                    raise translated(error, "cannot pin", PinPlace(root)) from error
+                raise
+            _carry_out(root, plan, is_own=True)
         for anchor, _ in both:
             marks.clear_new(root, anchor)
 
@@ -75,7 +80,7 @@ def finish(root: str) -> None:
     _clean(root)
     if os.path.lexists(_private(root, "commit")):
         with contextlib.suppress(ToolchainError):
-            _carry_out(root)
+            _carry_out(root, _read_plan(_private(root, "commit")))
 
 
 def replace_link(root: str, anchor: str, place: str) -> None:
@@ -107,25 +112,34 @@ def _locked(root: str, must_wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _decide(root: str, anchors: Sequence[str], places: Sequence[str], swap_count: int) -> None:
-    """``places`` begin with those that are taken over."""
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Interrupts wait: one between two pins would leave the first, and nobody who takes it back or makes the second."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _decide(root: str, anchors: Sequence[str], plan: Sequence[str], swap_count: int) -> None:
+    """``plan``: paths, relative to the root; those that are taken over come first."""
     staged = _private(root, "stage", os.urandom(8).hex())
     make_directory(staged)
     for index, anchor in enumerate(anchors):
         os.link(_private(root, "objs", anchor), os.path.join(staged, str(index)), follow_symlinks=False)
         if index < swap_count:
-            os.link(places[index], os.path.join(staged, f"{index}{_OLD}"), follow_symlinks=False)
-            os.chmod(os.path.join(staged, str(index)), os.lstat(places[index]).st_mode & 0o7777)
-    relative = [os.fsencode(os.path.relpath(place, os.path.realpath(root))) for place in places]
-    with open(os.path.join(staged, PLAN), "wb") as plan:
-        plan.write(b"\0".join(relative))
+            place = os.path.join(root, plan[index])
+            os.link(place, os.path.join(staged, f"{index}{_OLD}"), follow_symlinks=False)
+            os.chmod(os.path.join(staged, str(index)), os.lstat(place).st_mode & 0o7777)
+    with open(os.path.join(staged, PLAN), "wb") as file:
+        file.write(b"\0".join(map(os.fsencode, plan)))
     os.rename(staged, _private(root, "commit"))
 
 
-def _carry_out(root: str, is_own: bool = False) -> None:
+def _carry_out(root: str, plan: Sequence[str], is_own: bool = False) -> None:
     """Link what ``commit`` names; on a failure take it back and raise. Afterwards there is no ``commit``."""
     commit = _private(root, "commit")
-    plan = _read_plan(commit)
     done: list[str] = []
     try:
         for index, path in enumerate(plan):
@@ -135,7 +149,7 @@ def _carry_out(root: str, is_own: bool = False) -> None:
                 done.append(place)
             else:
                 _link_once(source, place, done)
-    except OSError as error:
+    except BaseException as error:
         for index, place in reversed(list(enumerate(done))):
             source = os.path.join(commit, str(index))
             with contextlib.suppress(OSError):
@@ -143,7 +157,9 @@ def _carry_out(root: str, is_own: bool = False) -> None:
                     _swap_once(root, source + _OLD, source, place)
                 else:
                     os.unlink(place)
-        raise translated(error, "cannot pin", PinPlace(plan[len(done)])) from error
+        if isinstance(error, OSError):
+            raise translated(error, "cannot pin", PinPlace(plan[len(done)])) from error
+        raise
     finally:
         os.rename(commit, _private(root, "stage", os.urandom(8).hex()))
         _clean(root, is_own)
@@ -184,8 +200,8 @@ def _read_plan(commit: str) -> list[str]:
     except OSError:
         return []
     with open(descriptor, "rb") as file:
-        text = file.read(_PLAN_SIZE_MAX)
-    plan = [os.fsdecode(path) for path in (text or b"").split(b"\0")]
+        text = file.read(min(os.fstat(descriptor).st_size, _PLAN_SIZE_MAX))
+    plan = [os.fsdecode(path) for path in text.split(b"\0")]
     return [] if any(_leaves(path) for path in plan) else plan
 
 

@@ -116,6 +116,14 @@ def make_directory(path: str) -> None:
     os.chmod(path, 0o700)
 
 
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data``: a file system may take less at once, at its end or at a limit. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(descriptor, view, offset)
+        view, offset = view[done:], offset + done
+
+
 def require_places(root: str) -> None:
     """Raise RuntimeUnavailable where a link stands in one of the tree's own places: what it leads to is not ours."""
     for name in _PLACES:

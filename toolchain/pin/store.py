@@ -43,7 +43,7 @@ from toolchain.pin.header import (
 )
 from toolchain.pin.ids import link_descriptor, next_id
 from toolchain.pin.locks import lock_shared, try_lock
-from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, require_places, translated
+from toolchain.pin.root import PRIVATE, check_root, prepare_root, require_own, require_places, translated, write_at
 from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
 from toolchain.spec.runtime import PinEntry
@@ -111,8 +111,8 @@ class ObjectStore:
             if prepare:
                 prepare(stored)
             if btf:
-                os.pwrite(descriptor, btf, btf_offset)
-            os.pwrite(descriptor, encode(stored.header), 0)
+                write_at(descriptor, btf, btf_offset)
+            write_at(descriptor, encode(stored.header), 0)
             self._anchor(stored, refs)
         except ValueError as error:
             stored.close()
@@ -417,7 +417,7 @@ class ObjectStore:
             if try_lock(stored.fileno(), fcntl.LOCK_EX):
                 self._check_identity(stored, where)
                 repairer(stored)
-                os.pwrite(stored.fileno(), boot_id, BOOT_ID_OFFSET)
+                write_at(stored.fileno(), boot_id, BOOT_ID_OFFSET)
             elif time.monotonic() > until:
                 raise RuntimeUnavailable("object from an earlier boot is in use elsewhere", errno.EAGAIN, where)
             time.sleep(0.001)

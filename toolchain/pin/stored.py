@@ -10,6 +10,7 @@ from typing import Self
 
 from toolchain.errors import PinError
 from toolchain.pin.header import HEADER_SIZE, ObjectHeader
+from toolchain.pin.root import write_at
 
 DATA_OFFSET = HEADER_SIZE
 """Where an object's data begins in its file."""
@@ -77,10 +78,7 @@ class StoredObject:
         """Write into its data. Raises ValueError outside of it."""
         if offset < 0 or offset + len(data) > self.data_size:
             raise ValueError(f"write outside of the data: {offset}+{len(data)} (0..{self.data_size})")
-        view = memoryview(data)
-        while view:
-            done = os.pwrite(self.fileno(), view, DATA_OFFSET + offset)
-            view, offset = view[done:], offset + done
+        write_at(self.fileno(), data, DATA_OFFSET + offset)
 
     def btf(self) -> bytes:
         """Its raw type information, b'' if it has none. Raises PinError(EINVAL) if it was altered."""

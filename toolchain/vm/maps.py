@@ -25,6 +25,7 @@ from typing import Any, Final, Self
 from toolchain.errors import LoadError, MapError, PinError, PinPlace, RuntimeUnavailable, Unsupported
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapFlag, MapType, UpdateFlag
 from toolchain.pin.header import HEADER_SIZE, BadHeader, ObjectHeader, decode
+from toolchain.pin.root import translated
 from toolchain.pin.slot_edges import SlotKeeper
 from toolchain.pin.store import ObjectStore
 from toolchain.pin.stored import DATA_OFFSET, StoredObject
@@ -328,8 +329,11 @@ def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
         spec, definition = _stored_definition(stored)
         out = ffi.new("struct vm_map **")
         status = lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, access, stored.is_writable, out)
+        if status == -errno.EINVAL:
+            raise PinError(f"damaged map {stored.name!r}", errno.EINVAL, PinPlace(stored.header.anchor))
         if status != 0:
-            raise PinError(f"damaged map {stored.name!r}", -status, PinPlace(stored.header.anchor))
+            error = OSError(-status, os.strerror(-status))
+            raise translated(error, f"cannot open map {stored.name!r}", PinPlace(stored.header.anchor))
     except BaseException:
         stored.close()
         raise
