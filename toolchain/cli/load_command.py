@@ -66,18 +66,11 @@ def _load(settings: Settings, path: str, options: dict[str, Any]) -> int:
 
 
 def _preview(settings: Settings, runtime: Runtime, obj: ObjectSpec, options: LoadOptions) -> int:
-    from toolchain.cli.migration_report import preview_document, preview_lines
-    from toolchain.errors import MigrationRefused
+    from toolchain.cli.migration_report import show_preview
     from toolchain.loader.dry_run import preview
 
     made = preview(runtime, obj, options)
-    is_lossy = options.migration.is_lossy
-    if settings.as_json:
-        render.write(render.json_text(preview_document(runtime.name, made, is_lossy)))
-    else:
-        for line in preview_lines(made):
-            render.write(render.printable(line))
-    return MigrationRefused.exit_status if made.is_refused(is_lossy) else 0
+    return show_preview(settings, runtime.name, made, options.migration.is_lossy)
 
 
 def _show(settings: Settings, runtime_name: str, loaded: Loaded) -> None:

@@ -69,16 +69,10 @@ def _resize(settings: Settings, reference: Any, count: int, options: dict[str, A
 
 
 def _preview(settings: Settings, runtime: Runtime, handle: MapHandle, count: int, is_lossy: bool) -> int:
-    from toolchain.cli.migration_report import preview_document, preview_lines
-    from toolchain.errors import MigrationRefused
+    from toolchain.cli.migration_report import show_preview
     from toolchain.loader.dry_run import Preview, preview_of_plan
     from toolchain.loader.resize import plan_resize
 
     plan, _ = plan_resize(runtime, handle, count)
     made = Preview((), (preview_of_plan(runtime, plan, handle),))
-    if settings.as_json:
-        render.write(render.json_text(preview_document(runtime.name, made, is_lossy)))
-    else:
-        for line in preview_lines(made):
-            render.write(render.printable(line))
-    return MigrationRefused.exit_status if made.is_refused(is_lossy) else 0
+    return show_preview(settings, runtime.name, made, is_lossy)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolchain.cli import render
+from toolchain.errors import MigrationRefused
 from toolchain.isa.map_types import MapType
 
 if TYPE_CHECKING:
+    from toolchain.cli.common import Settings
     from toolchain.loader.dry_run import MapPreview, Preview
     from toolchain.loader.loaded import Loaded
     from toolchain.loader.migrate import Migrated
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
     from toolchain.loader.migrate_recover import Recovered
     from toolchain.loader.migrate_steps import Conversion
     from toolchain.spec.maps import MapSpec
+
+
+def show_preview(settings: Settings, runtime_name: str, preview: Preview, is_lossy: bool) -> int:
+    """Show what a load or a resize would do; the exit status."""
+    if settings.as_json:
+        render.write(render.json_text(preview_document(runtime_name, preview, is_lossy)))
+    else:
+        for line in preview_lines(preview):
+            render.write(render.printable(line))
+    return MigrationRefused.exit_status if preview.is_refused(is_lossy) else 0
 
 
 def preview_lines(preview: Preview) -> list[str]:
