@@ -21,8 +21,8 @@ from toolchain.elf import read_spec
 from toolchain.errors import LoadError, Rejected, Unsupported
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
-from toolchain.kernel import KernelRuntime, info
-from toolchain.kernel.programs import FIRST_LOG_SIZE, log_stats, reason
+from toolchain.kernel import KernelRuntime, calls, info
+from toolchain.kernel.programs import FIRST_LOG_SIZE, log_stats, reason, refusal
 from toolchain.loader.judge import judge, judge_by_verifier
 from toolchain.loader.link import link
 from toolchain.loader.objects import read_object
@@ -235,6 +235,14 @@ def test_a_program_that_uses_an_arena(runtime, extra):
         assert loaded.info().map_ids == (arena.id,)
 
 
+def test_variables_of_an_arena(runtime):
+    with load(runtime, read_object(str(ROOT / "tests/data/obj/arena.o"))) as loaded:
+        assert calls.prog_test_run(loaded.programs[0].handle.fileno(), repeat=0).retval == 42
+    too_small = MapSpec("arena", MapType.ARENA, 0, 0, 1, int(MapFlag.MMAPABLE), data=bytes(4097))
+    with pytest.raises(LoadError, match=r"arena 'arena' is too small for its variables: 4096 bytes \(4097 or more\)"):
+        runtime.map_create(too_small)
+
+
 def small(**changes) -> LinkedProgram:
     """r0 = 0; exit."""
     fields = {"name": "p", "section": "tc", "prog_type": ProgType.SCHED_CLS, "licence": "GPL", **changes}
@@ -272,6 +280,8 @@ def test_reasons_are_found_among_other_lines():
     log = "0: (b7) r1 = 0 ; R1_w=0\n1: (95) exit\nR0 !read_ok\nprocessed 2 insns (limit 1000000) max_states_per_insn 0"
     assert reason(log) == "R0 !read_ok"
     assert reason("") == ""
+    figures = calls.LoadAnswer(-errno.EINVAL, "func#0 @0\nprocessed 0 insns (limit 1000000) max_states_per_insn 0", 0)
+    assert refusal(small(), figures).message == "no reason given but EINVAL"
     stats = log_stats(
         "verification time 12 usec\nstack depth 8+16\n"
         "processed 7 insns (limit 1000000) max_states_per_insn 1 total_states 2 peak_states 3 mark_read 4\n"

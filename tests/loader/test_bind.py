@@ -162,6 +162,11 @@ def test_programs_share_the_binding_of_a_map():
         (an_array(map_type=MapType.PERF_EVENT_ARRAY, max_entries=3), "max_entries", 3),
         (an_array(map_type=MapType.CPUMAP, max_entries=0), "max_entries", 6),
         (an_array(map_type=MapType.ARRAY_OF_MAPS, value_size=0), "value_size", 4),
+        (
+            an_array(map_type=MapType.HASH_OF_MAPS, inner=an_array(map_type=MapType.PERF_EVENT_ARRAY, max_entries=0)),
+            "inner",
+            an_array(map_type=MapType.PERF_EVENT_ARRAY, max_entries=6),
+        ),
         (an_array(max_entries=0), "max_entries", 0),
     ],
 )

@@ -16,7 +16,7 @@ from tests.loader.handmade import (
 )
 from toolchain.btf import BtfExt, FuncRecord, LineRecord
 from toolchain.btf.builder import BtfBuilder
-from toolchain.btf.types import DeclTag, Func, FuncProto
+from toolchain.btf.types import Const, DeclTag, Func, FuncProto, Param, Ptr, Var
 from toolchain.btf.types import Linkage as BtfLinkage
 from toolchain.errors import LinkError, Unsupported
 from toolchain.isa.codec import decode
@@ -27,7 +27,7 @@ from toolchain.isa.program_types import ProgType
 from toolchain.loader.link import POISON_CALL, link, link_all, select
 from toolchain.loader.object_maps import data_map_name
 from toolchain.spec.maps import MapStyle
-from toolchain.spec.objects import DataSpec, ExternSpec, Linkage, ProgramSpec, Reference, ReferenceKind
+from toolchain.spec.objects import ARENA_SECTION, DataSpec, ExternSpec, Linkage, ProgramSpec, Reference, ReferenceKind
 
 
 def test_functions_lie_in_the_order_of_first_calls_depth_first():
@@ -177,6 +177,92 @@ def test_weak_and_strong_externs():
             linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "kfunc", is_weak=is_weak))
     with pytest.raises(Unsupported, match="kernel configuration variable CONFIG_HZ"):
         linked(LOAD, Reference(0, ReferenceKind.EXTERN_DATA, "CONFIG_HZ", is_weak=True))
+
+
+class AKernel:
+    """A kernel with one function, ``f(int)``, and one variable, ``v``: an int."""
+
+    def __init__(self):
+        btf = BtfBuilder()
+        number = btf.integer("int", 4, True)
+        self.ids = {
+            "f": btf.add(Func("f", btf.add(FuncProto(number, (Param("x", number),))), BtfLinkage.GLOBAL)),
+            "v": btf.add(Var("v", btf.add(Const(number)), BtfLinkage.GLOBAL)),
+        }
+        self.types = btf.build()
+
+    def function(self, name):
+        return self.ids["f"] if name == "f" else 0
+
+    def variable(self, name):
+        return self.ids["v"] if name == "v" else 0
+
+    def address(self, name):
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "is_weak", "found"),
+    [
+        ("f", ("int",), False, True),
+        ("f", ("long",), False, True),  # integers are alike whatever their size
+        ("f", ("int", "int"), False, None),
+        ("f", ("int", "int"), True, False),
+        ("f", ("pointer",), False, None),
+        ("v", "int", False, True),
+        ("v", "pointer", False, None),
+        ("v", "pointer", True, None),
+    ],
+)
+def test_a_kernels_symbols_are_declared_as_the_kernel_has_them(name, params, is_weak, found):
+    """Called or loaded by id; not there where weak (False), refused (None)."""
+    btf, kernel = BtfBuilder(), AKernel()
+    types = {"int": btf.integer("int", 4, True), "long": btf.integer("long", 8, True)}
+    types["pointer"] = btf.add(Ptr(types["int"]))
+    if isinstance(params, tuple):
+        proto = btf.add(FuncProto(types["int"], tuple(Param("x", types[each]) for each in params)))
+        declared = btf.add(Func(name, proto, BtfLinkage.EXTERN))
+        insn, kind = CALL_UNRESOLVED, ReferenceKind.EXTERN_CALL
+        there, absent = Insn(CALL, src=CallSrc.KFUNC, imm=kernel.ids[name]), Insn(CALL, imm=POISON_CALL)
+    else:
+        declared = btf.add(Var(name, types[params], BtfLinkage.EXTERN))
+        insn, kind = LOAD, ReferenceKind.EXTERN_DATA
+        there, absent = LOAD._replace(src=PseudoSrc.BTF_ID, imm=kernel.ids[name]), LOAD
+    externs = (ExternSpec(name, ".ksyms", is_weak, declared),)
+    obj = an_object(
+        [function("main", [insn, END], [Reference(0, kind, name, is_weak=is_weak)])],
+        externs=externs, btf=btf.build(), target=kernel,
+    )  # fmt: skip
+    if found is not None:
+        assert decode(link(obj, "main").code)[0] == (there if found else absent)
+        return
+    with pytest.raises(LinkError, match=f"declared otherwise than in this kernel: {name}"):
+        link(obj, "main")
+
+
+def test_what_a_sections_name_asks_of_the_load():
+    """Fragments are XDP's alone, whatever the type given."""
+    program = ProgramSpec("main", "xdp.frags", ProgType.XDP, 37, prog_flags=1 << 5)
+    obj = an_object([function("main", [MOV0, END], section="xdp.frags")], programs=(program,))
+    assert link(obj, "main").prog_flags == 1 << 5
+    assert link(obj, "main", ProgType.SCHED_CLS).prog_flags == 0
+
+
+@pytest.mark.parametrize(("count", "message"), [(0, "0"), (1, ""), (2, "2")])
+def test_variables_of_an_arena_stand_in_the_objects_only_one(count, message):
+    arenas = [an_array(f"arena{number}", map_type=MapType.ARENA) for number in range(count)]
+    obj = an_object(
+        [function("main", [LOAD, END], [Reference(0, ReferenceKind.DATA, ARENA_SECTION, 4)])],
+        arenas,
+        data=(DataSpec(ARENA_SECTION, ARENA_SECTION, b"variable"),),
+    )
+    if message:
+        with pytest.raises(LinkError, match=rf"arenas for the variables of .addr_space.1: {message} \(one\)"):
+            link(obj, "main")
+        return
+    linked = link(obj, "main")
+    assert (linked.maps[0].name, linked.maps[0].data) == ("arena0", b"variable")
+    assert decode(linked.code)[0] == LOAD._replace(src=PseudoSrc.MAP_IDX_VALUE, imm_high=4)
 
 
 def test_an_exception_callback_comes_last():

@@ -1,4 +1,4 @@
-"""Whether two whole types, of two sets of type information, are the same for a CO-RE relocation.
+"""Whether two whole types, of two sets of type information, are the same for a CO-RE relocation or a kernel's symbol.
 
                   compatible (exists, size, id)            match (matches)
     int           always                                   same size and sign
@@ -27,12 +27,14 @@ from toolchain.btf.types import (
     BtfType,
     Enum,
     Enum64,
+    Func,
     FuncProto,
     Fwd,
     Int,
     Ptr,
     Struct,
     Union,
+    Var,
     Void,
     name_of,
 )
@@ -62,6 +64,18 @@ def are_types_compatible(own: Btf, own_id: int, other: Btf, other_id: int, budge
     if not are_kinds_alike(own.get(own_id), other.get(other_id)):
         return False
     return _are_compatible(_Pair(own, other, budget), own_id, other_id, _LEVELS)
+
+
+def do_declarations_agree(own: Btf, own_id: int, other: Btf, other_id: int) -> bool:
+    """A function (or variable) of one side may be used as the other declares it: both are that, of compatible types.
+
+    Source: libbpf.c, bpf_object__resolve_ksym_func_btf_id() and bpf_object__resolve_ksym_var_btf_id().
+    Raises: LinkError, ObjectError.
+    """
+    mine, theirs = own.get(own_id), other.get(other_id)
+    if not isinstance(mine, Func | Var) or not isinstance(theirs, Func | Var) or type(mine) is not type(theirs):
+        return False
+    return are_types_compatible(own, own.resolve(mine.type_id), other, other.resolve(theirs.type_id), Budget())
 
 
 def do_types_match(own: Btf, own_id: int, other: Btf, other_id: int, budget: Budget) -> bool:

@@ -4,8 +4,9 @@
     .data, .data.*      PROGBITS             DataSpec of kind .data
     .rodata, .rodata.*  PROGBITS             DataSpec of kind .rodata (string constants of the compiler: .rodata.str1.1)
     .bss, .bss.*        NOBITS               DataSpec of kind .bss, zeros
+    .addr_space.1                            DataSpec of that kind: what the object's arena holds at first
     license, version                         ObjectSpec.licence, .kernel_version
-    .addr_space.1, .jumptables               nothing yet; a warning
+    .jumptables                              nothing yet; a warning
     .struct_ops*                             targets of programs (struct_ops.py); a warning
 
 Compilers leave sizes of DATASEC types, and the offsets of global variables in them, to whoever knows the symbol table:
@@ -21,18 +22,20 @@ from toolchain.btf import Btf
 from toolchain.btf.types import BtfType, Datasec, Func, Linkage, Var, VarSecinfo, name_of
 from toolchain.elf import layout
 from toolchain.elf.scope import Scope, is_hidden
-from toolchain.spec.objects import DataSpec, ExternSpec, Symbol, SymbolBind, SymbolType
+from toolchain.spec.objects import ARENA_SECTION, DataSpec, ExternSpec, Symbol, SymbolBind, SymbolType
 
 KINDS = (".data", ".rodata", ".bss")
 _OPERATIONS = (".struct_ops", "?.struct_ops")
-_UNMODELLED = (*_OPERATIONS, ".addr_space.1", ".jumptables")
-_MAX_BSS_SIZE = 1 << 26
-"""Zeros that a file may claim without holding them; far above what a kernel gives one map."""
+_UNMODELLED = (*_OPERATIONS, ".jumptables")
+_MAX_BSS_SIZE = 1 << 28
+"""Zeros that a file may claim without holding them; the largest known has 158 MB. They take memory when read."""
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 
 
 def data_kind(name: str) -> str | None:
     """'.data' for '.data.cold'; None for a section that holds no program data."""
+    if name == ARENA_SECTION:
+        return name
     for kind in KINDS:
         if name == kind or name.startswith(f"{kind}."):
             return kind

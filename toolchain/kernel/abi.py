@@ -10,6 +10,7 @@ import binascii
 DECLARATIONS = """
     long bpf_sys(int command, void *attr, unsigned int size);
     int mount_bpffs(const char *target);
+    int fill_arena(int fd, uint64_t address, uint64_t size, const void *data, uint64_t data_size);
 """
 
 

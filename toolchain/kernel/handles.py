@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import NoReturn, Self, TypeVar
 
 from toolchain.errors import LoadError, MapError
@@ -17,6 +16,7 @@ from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapType
 from toolchain.kernel import calls, info
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError
+from toolchain.kernel.native import lib
 from toolchain.kernel.privileges import refuse
 from toolchain.kernel.since import require_map_type
 from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle, key_words
@@ -359,17 +359,29 @@ def map_create(spec: MapSpec, btf_fd: int = 0, inner_fd: int = 0, token_fd: int 
         if error.errno == errno.EINVAL:
             require_map_type(spec.map_type, spec.where)
         refuse(error, f"cannot create map {spec.name!r} ({label})", spec.where)
-    if spec.map_type == MapType.ARENA and not spec.map_extra:
-        _give_address(fd, spec.max_entries)
-    return KernelMap(fd, spec.name)
+    made = KernelMap(fd, spec.name)
+    if spec.map_type == MapType.ARENA and (spec.data or not spec.map_extra):
+        try:
+            _fill_arena(fd, spec)
+        except LoadError:
+            made.close()
+            raise
+    return made
 
 
-def _give_address(fd: int, page_count: int) -> None:
-    """Map an arena once, for its address: programs that use it are refused without one, and it keeps that of the first.
+def _fill_arena(fd: int, spec: MapSpec) -> None:
+    """Map an arena once: for its address, as programs that use it are refused without one, and for its variables.
 
-    An arena that this process has no room for stays without. Source: kernel/bpf/arena.c, arena_map_mmap(), Linux 6.12.
+    It keeps the address of the first mapping. An arena that this process has no room for stays without, if it holds no
+    variables. Source: kernel/bpf/arena.c, arena_map_mmap() and arena_get_unmapped_area(), Linux 6.12.
+
+    Raises: LoadError.
     """
-    import mmap
-
-    with suppress(OSError, ValueError, OverflowError):
-        mmap.mmap(fd, page_count * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE).close()
+    data = spec.data or b""
+    size = spec.max_entries * os.sysconf("SC_PAGE_SIZE")
+    if len(data) > size:
+        text = f"arena {spec.name!r} is too small for its variables: {size} bytes ({len(data)} or more)"
+        raise LoadError(text, errno.E2BIG, spec.where)
+    status = lib.fill_arena(fd, spec.map_extra, size, data, len(data))
+    if status and data:
+        raise LoadError(f"mapping arena {spec.name!r}", -status, spec.where)

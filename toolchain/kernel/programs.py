@@ -21,7 +21,7 @@ import re
 import struct
 from collections.abc import Sequence
 
-from toolchain.errors import InsnPlace, Rejected, ToolchainError, Unsupported
+from toolchain.errors import InsnPlace, Rejected, ToolchainError, Unsupported, errno_name
 from toolchain.isa.opcodes import LDDW, PseudoSrc
 from toolchain.isa.program_types import ProgType
 from toolchain.kernel import calls, privileges
@@ -53,7 +53,7 @@ _TIME = re.compile(r"^verification time (\d+) usec$", re.M)
 _NO_REASON = re.compile(
     r"processed \d+ insns|verification time|stack depth|max_states|mark_precise|-- END|arg#\d+ (no|reference)|"
     r"from \d+ to |cur state: |old state: |\d+: (R\d|\(|frame\d)|;|(last_idx|first_idx|parent state|regs=)|"
-    r"Live regs before insn|\s+\d+: |(Validating|Func#\d+ )"
+    r"Live regs before insn|\s+\d+: |(Validating|Func#\d+ |func#\d+ @\d+$)"
 )
 """Lines of a log that tell what was done, not why the program was refused."""
 
@@ -143,7 +143,7 @@ def refusal(program: LinkedProgram, answer: LoadAnswer, token_fd: int = 0) -> To
     places = _PLACE.findall(answer.log)
     slot = int(places[-1]) if places else None
     return Rejected(
-        reason(answer.log) or "no reason given",
+        reason(answer.log) or f"no reason given but {errno_name(number)}",
         InsnPlace(program.name, slot, *_source(program, slot)),
         log=answer.log,
         stats=log_stats(answer.log),

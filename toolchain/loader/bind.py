@@ -192,11 +192,13 @@ def _conflict(differences: list[Difference]) -> PinConflict:
 
 
 def normalised(spec: MapSpec, machine: Machine) -> MapSpec:
-    """``spec`` as it will be created: what libbpf fills in or rounds up, done here.
+    """``spec`` as it will be created, with its inner maps' template: what libbpf fills in or rounds up, done here.
 
     Source: libbpf.c, adjust_ringbuf_sz() and bpf_object__create_map(): PERF_EVENT_ARRAY; cilium/ebpf's
     MapSpec.fixupMagicFields for CPUMAP and map-in-map values.
     """
+    if spec.inner is not None:
+        spec = replace(spec, inner=normalised(spec.inner, machine))
     match spec.map_type:
         case MapType.RINGBUF | MapType.USER_RINGBUF:
             return replace(spec, max_entries=_ring_size(spec.max_entries, machine.page_size))

@@ -95,6 +95,8 @@ def _completed(spec: MapSpec) -> MapSpec:
     """
     if spec.values:
         spec = replace(spec, values=())
+    if spec.inner is not None:
+        spec = replace(spec, inner=_completed(spec.inner))
     if not spec.max_entries and spec.map_type not in _NEEDS_NO_SIZE:
         spec = replace(spec, max_entries=this_machine().page_size if spec.map_type in _RINGS else 1)
     if spec.map_type in _RINGS:

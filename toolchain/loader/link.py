@@ -42,13 +42,11 @@ from toolchain.spec.objects import (
     ReferenceKind,
     TargetKernel,
 )
+from toolchain.spec.sections import XDP_HAS_FRAGS
 from toolchain.spec.stages import LinkedProgram
 
 POISON_CALL = 2_002_000_000
 """Helper number that stands for a weak function which does not exist. Source: libbpf.c, POISON_CALL_KFUNC_BASE."""
-
-SLEEPABLE = 1 << 4
-"""BPF_F_SLEEPABLE of BPF_PROG_LOAD."""
 
 
 def select(obj: ObjectSpec, programs: Sequence[str] = (), sections: Sequence[str] = ()) -> tuple[ProgramSpec, ...]:
@@ -126,7 +124,7 @@ def link(obj: ObjectSpec, program_name: str, prog_type: ProgType | None = None) 
         line_info=line_info(obj, linker.order, linker.starts),
         expected_attach_type=0 if overridden else program.expected_attach_type,
         attach_target=program.attach_target,
-        prog_flags=SLEEPABLE if program.is_sleepable else 0,
+        prog_flags=program.prog_flags if kind == ProgType.XDP else program.prog_flags & ~XDP_HAS_FRAGS,
         licence=obj.licence,
         kernel_version=obj.kernel_version,
         btf=obj.btf,
@@ -281,10 +279,11 @@ class _Linker:
     def _extern_call(self, insn: Insn, reference: Reference, where: Where) -> Insn:
         if insn.opcode != CALL:
             raise LinkError(f"relocation of a call on another instruction: opcode 0x{insn.opcode:02x}", where)
-        if self._extern(reference.target).section == ".ksyms":
+        extern = self._extern(reference.target)
+        if extern.section == ".ksyms":
             if self.obj.target is None:
                 raise Unsupported(f"kernel function {reference.target}", where)
-            number = self.obj.target.function(reference.target)
+            number = self._declared(extern, self.obj.target.function(extern.name), self.obj.target, where)
             if number:
                 return insn._replace(src=CallSrc.KFUNC, off=0, imm=number)
         if reference.is_weak:
@@ -302,31 +301,41 @@ class _Linker:
         if extern.section == ".ksyms":
             if self.obj.target is None:
                 raise Unsupported(f"kernel variable {reference.target}", where)
-            found = self._kernel_symbol(insn, extern, self.obj.target)
+            found = self._kernel_symbol(insn, extern, self.obj.target, where)
             if found is not None:
                 return found
         if not reference.is_weak:
             raise LinkError(f"undefined symbol: {reference.target}", where)
         return insn._replace(src=PseudoSrc.IMM64, imm=0, imm_high=0)
 
-    def _kernel_symbol(self, insn: Insn, extern: ExternSpec, target: TargetKernel) -> Insn | None:
+    def _kernel_symbol(self, insn: Insn, extern: ExternSpec, target: TargetKernel, where: Where) -> Insn | None:
         """A wide load of a kernel's symbol: by the id of its type where it is declared with one, else its address."""
-        if self._is_typed(extern):
-            number = target.function(extern.name) or target.variable(extern.name)
-            return insn._replace(src=PseudoSrc.BTF_ID, imm=number, imm_high=0) if number else None
-        address = target.address(extern.name)
-        if not address:
-            return None
-        return insn._replace(src=PseudoSrc.IMM64, imm=_signed32(address), imm_high=_signed32(address >> 32))
-
-    def _is_typed(self, extern: ExternSpec) -> bool:
         from toolchain.btf.types import Func, Var, Void
 
         btf = self.obj.btf
-        if btf is None or not extern.type_id:
-            return False
-        each = btf.get(extern.type_id)
-        return isinstance(each, Func) or (isinstance(each, Var) and not isinstance(btf.resolved(each.type_id), Void))
+        declared = btf.get(extern.type_id) if btf is not None else None
+        if btf is None or not isinstance(declared, Func | Var) or isinstance(btf.resolved(declared.type_id), Void):
+            address = target.address(extern.name)
+            if not address:
+                return None
+            return insn._replace(src=PseudoSrc.IMM64, imm=_signed32(address), imm_high=_signed32(address >> 32))
+        number = target.function(extern.name) if isinstance(declared, Func) else target.variable(extern.name)
+        number = self._declared(extern, number, target, where)
+        return insn._replace(src=PseudoSrc.BTF_ID, imm=number, imm_high=0) if number else None
+
+    def _declared(self, extern: ExternSpec, number: int, target: TargetKernel, where: Where) -> int:
+        """``number`` of a function or variable that the object declares as the kernel does, else 0 for a weak function."""
+        from toolchain.btf.core_types import do_declarations_agree
+        from toolchain.btf.types import Func
+
+        btf = self.obj.btf
+        if not number or btf is None or not extern.type_id:
+            return number
+        if do_declarations_agree(btf, extern.type_id, target.types, number):
+            return number
+        if extern.is_weak and isinstance(btf.get(extern.type_id), Func):
+            return 0
+        raise LinkError(f"declared otherwise than in this kernel: {extern.name}", where)
 
     def _extern(self, name: str) -> ExternSpec:
         return next((each for each in self.obj.externs if each.name == name), ExternSpec(name))

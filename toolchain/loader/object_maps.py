@@ -8,6 +8,8 @@ A data section becomes an array of one element, as libbpf makes it:
     .data, .bss       OBJECT.data, .bss    read and write          open
     .rodata.x ...     .rodata.x            as the plain section    as the plain section
 
+    .addr_space.1     the object's arena   -                       open
+
 OBJECT is the file's name up to its first dot, cut to 8 bytes. Source: libbpf.c, internal_map_name() and
 bpf_object__init_internal_map(). A section with a variable that other files can see may be mapped by user space.
 
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING
 from toolchain.errors import LinkError, Where
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.spec.maps import MAP_NAME_SIZE, MapSpec, MapStyle
-from toolchain.spec.objects import DataSpec, ObjectSpec
+from toolchain.spec.objects import ARENA_SECTION, DataSpec, ObjectSpec
 
 if TYPE_CHECKING:
     from toolchain.btf import Btf
@@ -50,14 +52,28 @@ class MapTable:
         spec = self._maps.get(name)
         if spec is None:
             raise LinkError(f"undefined map: {name}", where)
-        return self._number("map", name, lambda: with_inner(self._obj, spec))
+        return self._number("map", name, lambda: self._with_variables(with_inner(self._obj, spec)))
 
     def index_of_data(self, name: str, where: Where) -> int:
         """The number of a data section's map. Raises LinkError if there is no such section."""
         data = self._data.get(name)
         if data is None:
             raise LinkError(f"undefined data section: {name}", where)
+        if data.kind == ARENA_SECTION:
+            return self.index_of_map(self._arena_for(data, where), where)
         return self._number("data", name, lambda: data_map(self._obj, data))
+
+    def _with_variables(self, spec: MapSpec) -> MapSpec:
+        """``spec``, of an arena with the variables that stand at its start."""
+        data = self._data.get(ARENA_SECTION) if spec.map_type is MapType.ARENA else None
+        return replace(spec, data=data.data) if data is not None else spec
+
+    def _arena_for(self, data: DataSpec, where: Where) -> str:
+        """The arena that holds the variables of a section; a program has one at most."""
+        arenas = [each.name for each in self._obj.maps if each.map_type is MapType.ARENA]
+        if len(arenas) != 1:
+            raise LinkError(f"arenas for the variables of {data.name}: {len(arenas)} (one)", where)
+        return arenas[0]
 
     def _number(self, kind: str, name: str, make: Callable[[], MapSpec]) -> int:
         index = self._index.get((kind, name))

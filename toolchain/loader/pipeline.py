@@ -320,7 +320,7 @@ def create_map(runtime: Runtime, btf: Btf | None, spec: MapSpec) -> MapHandle:
     spec, raw = _with_types(runtime, btf, spec)
     handle = runtime.map_create(spec, raw)
     try:
-        if spec.data is not None:
+        if spec.data is not None and spec.map_type is not MapType.ARENA:  # whoever makes an arena fills it
             handle.update(bytes(4), spec.data)
         if spec.is_frozen:
             handle.freeze()

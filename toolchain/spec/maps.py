@@ -64,7 +64,7 @@ class MapSpec(Value):
     Units: key_size and value_size in bytes, max_entries in elements.
     ``name`` is the full name in the object (the kernel keeps 15 bytes of it).
     ``key_type_id``/``value_type_id`` index the object's BTF, 0 where there is none.
-    ``data`` is the initial content of a DATA map (``value_size`` bytes), else None;
+    ``data`` is the initial content of a DATA map (``value_size`` bytes) or the start of an arena's, else None;
     ``is_frozen`` says that user space cannot write it any more (.rodata once filled).
     ``pin_name`` is the name asked for in the pin tree ('' = ``name``).
     """

@@ -213,11 +213,15 @@ class ProgramSpec(Value):
     prog_flags: int = 0
 
 
+ARENA_SECTION = ".addr_space.1"
+"""Where compilers put variables of address space 1. Source: libbpf.c, ARENA_SEC."""
+
+
 @value_type
 class DataSpec(Value):
-    """A data section that programs read or write; becomes a one-element array map.
+    """A data section that programs read or write; becomes a one-element array map, or the start of an arena.
 
-    ``kind`` is the plain section name it behaves as: '.data', '.rodata' or '.bss'.
+    ``kind`` is the plain section name it behaves as: '.data', '.rodata', '.bss' or ARENA_SECTION.
     ``references`` are pointers that it holds (slot = byte offset // 8).
     """
 

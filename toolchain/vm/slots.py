@@ -26,6 +26,7 @@ from toolchain.pin.root import PRIVATE, translated
 from toolchain.pin.slot_edges import changing
 from toolchain.pin.stored import StoredObject
 from toolchain.spec.maps import MapSpec, key_words
+from toolchain.spec.sections import XDP_HAS_FRAGS
 from toolchain.spec.stages import LinkedProgram
 from toolchain.vm.native import ffi, lib
 
@@ -36,12 +37,11 @@ KIND_HELD: Final = {
 }
 """Map type -> the kind of object that its slots hold."""
 _WORD: Final = struct.Struct("=I")
-_XDP_HAS_FRAGS: Final = 1 << 5
 
 
 def owner_of(program: LinkedProgram) -> int:
     """What programs must have in common to stand in one prog array, as a number that is never 0."""
-    has_frags = bool(program.prog_flags & _XDP_HAS_FRAGS)
+    has_frags = bool(program.prog_flags & XDP_HAS_FRAGS)
     return int(program.prog_type) | has_frags << 8 | (program.expected_attach_type & 0x7FFF) << 16
 
 
