@@ -37,6 +37,7 @@ OWNERS = {
     "_core": {"vm"},
     "_sys": {"kernel"},
     "cffi": {"vm", "kernel"},
+    "pyroute2": {"kernel"},
 }
 """Library -> the folders that may import it."""
 PURE = ("asm", "elf", "verifier", "btf", "isa", "spec", "loader/link.py", "loader/bind.py", "loader/object_maps.py",
