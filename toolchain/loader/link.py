@@ -324,7 +324,7 @@ class _Linker:
         return insn._replace(src=PseudoSrc.BTF_ID, imm=number, imm_high=0) if number else None
 
     def _declared(self, extern: ExternSpec, number: int, target: TargetKernel, where: Where) -> int:
-        """``number`` of a function or variable that the object declares as the kernel does, else 0 for a weak function."""
+        """``number``, of what the object declares as the kernel does; 0 for a weak function where it does not."""
         from toolchain.btf.core_types import do_declarations_agree
         from toolchain.btf.types import Func
 
