@@ -30,7 +30,7 @@ test: build ## every test that needs neither root nor a kernel
 	$(BIN)/python -m pytest -q -m 'not kernel'
 
 test-kernel: build ## what asks the live kernel; needs root
-	$(MAKE) --no-print-directory -C examples BPF_AS="$(abspath $(BIN))/bpf-as"
+	$(MAKE) --no-print-directory -C examples BPF_AS=../$(BIN)/bpf-as
 	$(BIN)/python -m pytest -q -m kernel
 
 crash: build ## kill -9 in numbers

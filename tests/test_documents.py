@@ -38,9 +38,11 @@ def test_make_knows_the_commands_that_the_documents_name():
 def test_the_demo_runs_where_a_path_has_a_space(tmp_path):
     folder = tmp_path / "with space"
     folder.mkdir()
-    (folder / "bpf-load").symlink_to(BINARIES / "bpf-load")
+    for name in ("bpf-as", "bpf-load"):
+        (folder / name).symlink_to(BINARIES / name)
+    run("make", "-s", "-B", "-C", "examples", "assembled", f"BPF_AS={folder / 'bpf-as'}")
     assert run("sh", "examples/share.sh", BPF_LOAD=str(folder / "bpf-load")).endswith("equal\n")
-    for target in ("demo", "sanitize"):  # no absolute paths, which make would split
+    for target in ("demo", "sanitize", "test-kernel"):  # no absolute paths, which make would split
         assert str(ROOT) not in run("make", "-n", "-s", "-o", "build", target, MAKEFLAGS="")
 
 

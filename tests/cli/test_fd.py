@@ -107,7 +107,7 @@ def test_a_map_without_a_pin_lives_in_flight(pin_root, uds):
 
 
 def test_a_command_gets_descriptors_and_says_what_they_are(loaded, awaiting, bpf_load, uds):
-    script = 'echo $BPF_NUM_MAPS; $0 -m toolchain.cli.bpf_load --json map show fd $BPF_MAP1; "$0" -m \
+    script = 'echo $BPF_NUM_MAPS; "$0" -m toolchain.cli.bpf_load --json map show fd $BPF_MAP1; "$0" -m \
 toolchain.cli.bpf_load --json prog show fd $BPF_PROG0; kill -PIPE $$'
     receiver = awaiting("--", "sh", "-c", script, sys.executable)
     assert bpf_load("fd-send", uds, "p", "tc/globals/acc").status == 0

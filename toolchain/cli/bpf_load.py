@@ -21,15 +21,15 @@ _COMMANDS = {
     "replace": ("toolchain.cli.attach_command:replace", "Swap an attached program at once."),
     "replay": ("toolchain.cli.replay_command:replay", "Send a capture's packets through what is attached to a hook."),
     "link": ("toolchain.cli.link_command:link_group", "Show and detach links."),
-    "tc": ("toolchain.cli.tc_command:tc", "tc's own words: qdisc clsact, filter bpf, exec bpf graft."),
-    "map": ("toolchain.cli.map_command:map_group", "Show and change maps."),
-    "prog": ("toolchain.cli.prog_command:prog_group", "Show loaded programs."),
+    "tc": ("toolchain.cli.tc_command:tc", "tc's own words: qdisc clsact, filter bpf, exec bpf."),
+    "map": ("toolchain.cli.map_command:map_group", "Show, make, change, follow, resize, export and import maps."),
+    "prog": ("toolchain.cli.prog_command:prog_group", "Show loaded programs and their code."),
     "fd-send": ("toolchain.cli.fd_command:fd_send", "Hand live objects to another process, over a Unix socket."),
     "fd-recv": (
         "toolchain.cli.fd_command:fd_recv",
         "Await objects at a Unix socket; pin them, or run a command with them.",
     ),
-    "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins."),
+    "pin": ("toolchain.cli.pin_command:pin_group", "Show and remove pins; check and clean the pin tree."),
     "doctor": ("toolchain.cli.doctor_command:doctor", "Say which runtime works here, and how to mend what does not."),
 }
 

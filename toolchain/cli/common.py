@@ -27,6 +27,10 @@ Action = Callable[[], int]
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
+_SUMMARY_LIMIT = 200
+"""Characters of a command's first sentence that are shown in a list."""
+
+
 class Settings(NamedTuple):
     """The global options. ``runtime`` and ``pin_root`` are '' where nothing was said."""
 
@@ -51,7 +55,8 @@ def _global_options() -> list[click.Option]:
         click.Option(["-r", "--runtime"], type=click.Choice(["user", "kernel", "auto"]), default=None,
                      help="Where programs run. [default: $BPF_RUNTIME, else user]"),
         click.Option(["--pin-root"], metavar="DIR", default=None,
-                     help="Where pins are. [default: $BPF_PIN_ROOT, else $XDG_RUNTIME_DIR/bpf or /dev/shm/bpf-UID]"),
+                     help="Where pins are. [default: $BPF_PIN_ROOT; else kernel: /sys/fs/bpf, user: "
+                          "$XDG_RUNTIME_DIR/bpf or /dev/shm/bpf-UID]"),
         click.Option(["--json"], is_flag=True, help="One JSON document on stdout, errors too."),
         click.Option(["-v", "--verbose"], count=True, help="Say more."),
     ]  # fmt: skip
@@ -108,12 +113,11 @@ class Group(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands for --help, without importing them."""
-        if not self._lazy:
-            super().format_commands(ctx, formatter)
-            return
+        """The list of commands for --help, without importing them: of each the first sentence, in full."""
+        rows = [(name, summary) for name, (_, summary) in self._lazy.items()]
+        rows += [(name, each.get_short_help_str(_SUMMARY_LIMIT)) for name, each in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in self._lazy.items()])
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Keep the settings for the command, and go on to it."""

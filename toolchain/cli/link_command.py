@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, name="link")
 def link_group() -> None:
-    """Show and detach links. A link is PIN or id N."""
+    """Show and detach links. A link is PIN, id N or fd N."""
 
 
 @link_group.command(cls=Command)

@@ -35,7 +35,7 @@ _WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": True, "help
 
 @click.group(cls=Group, name="map")
 def map_group() -> None:
-    """Show and change maps. A map is PIN, id N or name X; bpftool's words (pinned, key, value, hex) work too.
+    """Show and change maps. A map is PIN, id N, name X or fd N; bpftool's words (pinned, key, value, hex) work too.
 
     KEY and VALUE are one number of the whole size, as many numbers as bytes, or hex followed by bytes.
     """

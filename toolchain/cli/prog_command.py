@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, name="prog")
 def prog_group() -> None:
-    """Show loaded programs and their code. A program is PIN, id N or name X."""
+    """Show loaded programs and their code. A program is PIN, id N, name X or fd N."""
 
 
 @prog_group.command(cls=Command)

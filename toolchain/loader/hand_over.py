@@ -248,7 +248,7 @@ def _remove_stale(path: str) -> None:
 
 
 _HINTS = {
-    errno.ENOENT: "start the receiver first, or let the sender wait for it",
+    errno.ENOENT: "start the receiver first, or wait for it with 'bpf-load fd-send --wait SECONDS'",
     errno.ECONNREFUSED: "its receiver is gone: start another",
     errno.EADDRINUSE: "another receiver, or a file of this name, is there: choose another name",
     errno.ETIMEDOUT: "the receiver does not take what was sent before",
