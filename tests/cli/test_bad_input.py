@@ -46,6 +46,43 @@ def test_what_is_no_object(bpf_load, written, pins, command, data, complaint):
     assert bpf_load("--json", command, path).json
 
 
+@pytest.mark.parametrize(("name", "hint"), [("a.c", "clang -O2"), ("a.s", "bpf-as"), ("a.o", "")])
+def test_a_source_is_told_from_an_object(bpf_load, tmp_path, name, hint):
+    path = tmp_path / name
+    path.write_text("int main;\n")
+    for command in ("inspect", "load", "run"):
+        error = bpf_load("--json", command, str(path)).json
+        assert ("not an ELF file" in error["error"], hint in error["hint"]) == (True, True)
+        assert bool(error["hint"]) == bool(hint)
+
+
+def test_an_object_is_no_assembly(tmp_path):
+    path = tmp_path / "a.o"
+    path.write_bytes(counter())
+    done = subprocess.run(
+        [sys.executable, "-c", "from toolchain.cli.bpf_as import main; main()", "-o", tmp_path / "b.o", path],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr.count("error: ")) == (1, 1)
+    assert f"{path}: error: an ELF file, not text\n  hint: 'bpf-as -d'" in done.stderr
+    assert not (tmp_path / "b.o").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "none.o"), ("attach", "none.o", "eth0", "ingress")], ids=lambda each: each[0]
+)
+def test_a_missing_object_is_a_file_that_cannot_be_read(bpf_load, words):
+    """No pin has a dot in its name, so a file was meant."""
+    outcome = bpf_load(*words)
+    assert outcome.status == 1
+    assert only_error(outcome) == "none.o: error: cannot read: No such file or directory"
+
+
+def test_an_empty_name_is_shown(bpf_load):
+    assert "'': error: cannot read" in bpf_load("inspect", "").err
+
+
 @pytest.mark.parametrize("command", ["verify", "load", "run"])
 def test_an_object_of_the_other_endian(bpf_load, written, pins, command):
     path = written(counter(endian="big"))

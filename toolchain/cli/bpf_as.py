@@ -108,7 +108,10 @@ def _assemble(settings: dict[str, Any]) -> int:
     for written in (out, settings["listing"]):
         _require_distinct(source, written)
     gc.disable()  # nothing here is cyclic garbage worth finding; collecting costs a third of a large file's time
-    text = _read_bytes(source).decode("utf-8", "surrogateescape")
+    data = _read_bytes(source)
+    if data.startswith(b"\x7fELF"):
+        raise ToolchainError("an ELF file, not text", FilePlace(source), "'bpf-as -d' disassembles an object")
+    text = data.decode("utf-8", "surrogateescape")
     cache = PlanCache(options.dialect)
     shapes = Shapes(options.dialect, cache.load())
     try:

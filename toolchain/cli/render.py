@@ -117,7 +117,8 @@ def _conflict_lines(error: PinConflict) -> list[str]:
 
 def _one(error: ToolchainError, tool: str) -> list[str]:
     """The lines of one fault."""
-    lines = [f"{printable(str(error.where)) if error.where else tool}: error: {printable(error.message)}"]
+    place = (printable(str(error.where)) or "''") if error.where else tool
+    lines = [f"{place}: error: {printable(error.message)}"]
     lines += _place_lines(error.where)
     if isinstance(error, Rejected):
         lines += _rejection_lines(error)

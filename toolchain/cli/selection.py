@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 
 def is_object(pin_root: str, target: str) -> bool:
-    """A pin goes before a file of the same name; ``./NAME`` is always the file, for no pin has a dot in its path."""
+    """A pin goes before a file of the same name. What has a dot is always the file, for no pin has one in its path."""
     if os.path.isabs(target):
         return not os.path.realpath(target).startswith(os.path.join(os.path.realpath(pin_root), ""))
-    is_pin = "." not in target and os.path.lexists(os.path.join(pin_root, target))
-    return os.path.exists(target) and not is_pin
+    return "." in target or (os.path.exists(target) and not os.path.lexists(os.path.join(pin_root, target)))
 
 
 def select_one(obj: ObjectSpec, chosen: LoadOptions) -> LoadOptions:

@@ -25,6 +25,11 @@ _BINDS = {bind.value: bind for bind in SymbolBind}
 _TYPES = {kind.value: kind for kind in SymbolType}
 _MAX_OVERLAP = 2
 """Bytes that all sections may hold together, in lengths of the file. In a sound file none overlap."""
+_SOURCES = (
+    (".c", "compile it first: clang -O2 -g --target=bpf -c FILE"),
+    ((".s", ".S"), "assemble it first, with bpf-as"),
+)
+"""How the names of files end that are not objects yet, and what makes objects of them."""
 
 
 class _Header(NamedTuple):
@@ -75,7 +80,9 @@ class _Reader:
         if not data:
             raise self.fault("not an ELF file: empty")
         if data[:4] != layout.MAGIC:
-            raise self.fault(f"not an ELF file: it begins with {data[:4].hex()} (7f454c46)", 0)
+            error = self.fault(f"not an ELF file: it begins with {data[:4].hex()} (7f454c46)", 0)
+            error.hint = next((hint for ends, hint in _SOURCES if self.path.endswith(ends)), "")
+            raise error
         if len(data) < layout.FILE_HEADER_SIZE:
             raise self.fault(f"file header cut short: {len(data)} bytes ({layout.FILE_HEADER_SIZE})", 0)
         if data[4] != layout.CLASS64:
