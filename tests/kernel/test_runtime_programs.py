@@ -140,6 +140,14 @@ def test_verdicts_of_both_are_laid_side_by_side(bpf_load, written, examples):
     assert "1 programs judged by both, 0 differ" in outcome.out
 
 
+def test_both_judge_a_map_whose_size_is_left_open_as_one_element(bpf_load, written):
+    """Slot 0 is there whatever the size: on 6.18 nobody need ask for NULL, and both walk as many instructions."""
+    for checks_null in (True, False):
+        outcome = bpf_load("--json", "verify", "--both", written(counter(max_entries=0, checks_null=checks_null)))
+        (row,) = outcome.json["programs"]
+        assert (row["differs"], row["verdict"]) == ([], row["kernel"]["verdict"])
+
+
 def test_a_difference_is_one_line_and_exit_6(bpf_load, written, monkeypatch):
     def wrong(program, log_level=0):
         return judge_by_verifier(program, log_level)._replace(stats=log_stats(""))
@@ -279,6 +287,10 @@ def test_a_log_longer_than_the_first_buffer(runtime):
 def test_reasons_are_found_among_other_lines():
     log = "0: (b7) r1 = 0 ; R1_w=0\n1: (95) exit\nR0 !read_ok\nprocessed 2 insns (limit 1000000) max_states_per_insn 0"
     assert reason(log) == "R0 !read_ok"
+    loop = (
+        "171: (1d) if r0 == r2 goto pc-1 infinite loop detected at insn 171\ncur state: R0=scalar()\nprocessed 3 insns"
+    )
+    assert reason(loop) == "infinite loop detected at insn 171"
     assert reason("") == ""
     figures = calls.LoadAnswer(-errno.EINVAL, "func#0 @0\nprocessed 0 insns (limit 1000000) max_states_per_insn 0", 0)
     assert refusal(small(), figures).message == "no reason given but EINVAL"

@@ -55,3 +55,27 @@ def test_a_fill_that_keeps_the_number_stays_linked() -> None:
         SIGN_EXTENDING_FILL.replace("r0 &= 255", "r0 &= 127").replace("r0 <= 200", "r0 <= 100").replace("-201", "-101")
     )
     assert verify(BoundProgram.unpinned(link_text(safe))).stats.processed > 0
+
+
+HALF_A_POINTER = """
+.map acc, array, key=4, value=64, entries=1
+.section socket, "ax"
+.globl prog
+prog:
+    r1 = acc ll
+    if w1 == 0 goto half
+    r0 = 0
+    exit
+half:
+    r0 = *(u64 *)(r9 + 0)
+    exit
+.license "GPL"
+"""
+"""The kernel takes r1 not being 0 for its lower half not being 0."""
+
+
+def test_half_a_pointer_may_be_zero() -> None:
+    with pytest.raises(Rejected, match="R9 !read_ok"):
+        verify(BoundProgram.unpinned(link_text(HALF_A_POINTER)))
+    whole = HALF_A_POINTER.replace("w1", "r1")
+    assert verify(BoundProgram.unpinned(link_text(whole))).stats.processed == 4

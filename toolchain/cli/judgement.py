@@ -44,10 +44,10 @@ class Verdict(Value):
         """Of a rejection by the verifier."""
         if not isinstance(self.error, Rejected) or self.linked is None:
             return None
-        from toolchain.loader.pipeline import bind_unpinned
+        from toolchain.loader.judge import as_judged
         from toolchain.verifier.explain import explain
 
-        return explain(self.error, bind_unpinned(self.linked))
+        return explain(self.error, as_judged(self.linked))
 
 
 def gravest(errors: Iterable[ToolchainError | None]) -> int:

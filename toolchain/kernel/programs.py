@@ -56,6 +56,11 @@ _NO_REASON = re.compile(
     r"Live regs before insn|\s+\d+: |(Validating|Func#\d+ |func#\d+ @\d+$)"
 )
 """Lines of a log that tell what was done, not why the program was refused."""
+_BEHIND_A_JUMP = re.compile(
+    r"(infinite loop detected at insn \d+|BPF program is too large\. Processed \d+ insn"
+    r"|The sequence of \d+ jumps is too complex\.)$"
+)
+"""Reasons that level 1 writes right behind a jump: that line ends only where a state follows."""
 
 
 def with_map_fds(code: bytes, maps: Sequence[KernelMap]) -> bytes:
@@ -168,6 +173,8 @@ def _without_log(program: LinkedProgram, number: int, token_fd: int) -> Toolchai
 def reason(log: str) -> str:
     """The line of a log that says why the program was refused; '' where none does."""
     for line in reversed(log.splitlines()):
+        if found := _BEHIND_A_JUMP.search(line):
+            return found[0]
         if line.strip() and not _NO_REASON.match(line):
             return re.sub(r"processed \d+ insns \(limit.*$", "", line)
     return ""

@@ -1,7 +1,7 @@
 """judge: a verdict on a linked program, our verifier's or the kernel's, without leaving anything behind.
 
-    user     bind as if nothing were pinned | verify
-    kernel   bind as if nothing were pinned | create the maps, filled and frozen | load | close all
+    user     bind as if nothing were pinned | complete the maps | verify
+    kernel   bind as if nothing were pinned | complete the maps | create them, filled and frozen | load | close all
 
 Each program is judged by itself; programs of one object share no map here.
 """
@@ -61,7 +61,7 @@ def judge_by_verifier(program: LinkedProgram, log_level: int = 0) -> Judgement:
     """Our verifier's verdict on a program. Raises Rejected, Unsupported."""
     from toolchain.verifier import VerifyOptions, verify
 
-    verified = verify(bind_unpinned(program), VerifyOptions(log_level=log_level))
+    verified = verify(as_judged(program), VerifyOptions(log_level=log_level))
     return Judgement(verified.stats, verified.log)
 
 
@@ -70,11 +70,16 @@ def judge(runtime: KernelRuntime, program: LinkedProgram, log_level: int = 0) ->
 
     Raises: Rejected with the kernel's reason, Unsupported, LoadError (a map cannot be made), RuntimeUnavailable.
     """
-    bound = bind_unpinned(program)
-    bindings = tuple(MapBinding(_completed(each.spec)) for each in bound.bindings)
+    bound = as_judged(program)
     with ExitStack() as stack:
-        maps = [stack.enter_context(create_map(runtime, program.btf, each.spec)) for each in bindings]
-        return Judgement(*runtime.judge(BoundProgram(program, bindings), maps, log_level))
+        maps = [stack.enter_context(create_map(runtime, program.btf, each.spec)) for each in bound.bindings]
+        return Judgement(*runtime.judge(bound, maps, log_level))
+
+
+def as_judged(program: LinkedProgram) -> BoundProgram:
+    """The program as it would be bound where nothing is pinned, with maps that can be made."""
+    bound = bind_unpinned(program)
+    return BoundProgram(program, tuple(MapBinding(_completed(each.spec)) for each in bound.bindings))
 
 
 _NEEDS_NO_SIZE = frozenset(
@@ -88,7 +93,7 @@ _ANY_INNER = MapSpec("inner", MapType.ARRAY, 4, 4, 1)
 
 
 def _completed(spec: MapSpec) -> MapSpec:
-    """``spec`` as a map that can be made, where it leaves to its user space what changes no verdict.
+    """``spec`` as a map that can be made, as small as can be, where it leaves that to its user space.
 
     That is how many elements it has, how deep its stack traces are, what stands in the slots of a map of fds, that its
     fds have 4 bytes, and that a ring has neither keys nor values.

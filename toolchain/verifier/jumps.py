@@ -110,7 +110,7 @@ def check_cond_jump(env: Env, insn: Code) -> None:
 
 
 def _decide(op: Jmp, is64: bool, dst: Reg, src: Reg) -> bool | None:
-    """Source: is_branch_taken."""
+    """Which side is taken, where that is known. Source: is_branch_taken, which takes half a pointer for the whole."""
     if is_packet_any(dst) and is_packet_any(src) and is64:
         return _decide_packet(op, dst, src)
     if dst.type == SCALAR and src.type == SCALAR:
