@@ -68,10 +68,41 @@ def test_the_python_of_the_readme_runs(tmp_path):
     run(sys.executable, "-c", text + check, BPF_PIN_ROOT=str(tmp_path))
 
 
-def test_every_command_of_the_readme_exists():
-    known = run(str(BINARIES / "bpf-load"), "--help")
-    for command in re.findall(r"^bpf-load ([\w-]+)", README, re.M):
-        assert re.search(rf"^  {command} ", known, re.M), command
+def commands_of(*group: str) -> set[str]:
+    text = run(str(BINARIES / "bpf-load"), *group, "--help")
+    return set(re.findall(r"^  ([a-z][\w-]+)  ", text[text.index("Commands:") :], re.M))
+
+
+def test_the_readme_names_every_command_and_no_other():
+    known = commands_of()
+    (block,) = (text for _, text in BLOCKS if text.startswith("bpf-load inspect"))
+    assert set(re.findall(r"^bpf-load ([\w-]+)", block, re.M)) <= known
+    for group, words in {"": known, **{name: commands_of(name) for name in ("map", "prog", "link", "pin")}}.items():
+        assert {word for word in words if not re.search(rf"\b{word}\b", block)} == set(), group
+
+
+def test_the_documents_name_every_schema_of_json():
+    """Schemas whose last word is a command's name are put together, so those are asked of the document only."""
+    listed = set(re.findall(r"`((?:bpf-load|bpf-as)\.[\w-]+/1)`", (ROOT / "docs" / "json.md").read_text()))
+    text = "".join(path.read_text() for path in (ROOT / "toolchain").rglob("*.py"))
+    written = set(re.findall(r"\b(?:bpf-load|bpf-as)\.[a-z-]+/1", text))
+    assert written <= listed
+    made_up = {
+        f"bpf-load.{each}/1"
+        for each in (
+            "error",
+            "attach",
+            "replace",
+            "fd-send",
+            "fd-recv",
+            "map-import",
+            "map-export-result",
+            "map-update",
+            "map-delete",
+            "map-freeze",
+        )
+    }
+    assert listed - written == made_up | {"bpf-as.error/1"}
 
 
 @pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)

@@ -160,7 +160,9 @@ def _jit(token: int) -> Finding:
     size = info.prog_info(answer.fd).jited_size
     os.close(answer.fd)
     if size:
-        return Finding("JIT", State.OK, f"programs are compiled (net.core.bpf_jit_enable is {setting or '?'})")
+        return Finding(
+            "JIT", State.OK, f"programs are compiled (net.core.bpf_jit_enable is {setting or 'not readable'})"
+        )
     remedy = "sysctl net.core.bpf_jit_enable=1"
     return Finding("JIT", State.WARN, "programs are interpreted, several times slower", remedy)
 

@@ -297,7 +297,9 @@ class KernelRuntime:
         try:
             yield from calls.ids(kind)
         except BpfCallError as error:
-            refuse(error, f"listing the {kind}s of the machine", None, ("CAP_SYS_ADMIN",))
+            refuse(
+                error, f"listing the {'program' if kind == 'prog' else kind}s of the machine", None, ("CAP_SYS_ADMIN",)
+            )
 
     def _token_fd(self) -> int:
         """The token to pass on, 0 where there is none."""
