@@ -180,3 +180,33 @@ def test_arguments_with_tags_are_not_guessed() -> None:
     tagged = Btf((*program.btf.types, DeclTag("arg:nonnull", program.functions[1].type_id, 0)))
     with pytest.raises(Unsupported):
         _verify(dataclasses.replace(program, btf=tagged))
+
+
+CALLS_F = """
+    call f
+    r0 = 0
+    exit
+f:
+    r0 = 1
+    exit
+"""
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        ((), "number of funcs in func_info doesn't match number of subprogs"),
+        ((FunctionInfo(4, "f", 9),), "func_info BTF section doesn't match subprog layout in BPF program"),
+        ((FunctionInfo(4, "f", 0),), ""),
+    ],
+)
+def test_functions_that_are_called_are_those_described(functions: tuple[FunctionInfo, ...], message: str) -> None:
+    """``f`` begins at slot 3. Where a function has no type, a loader describes none."""
+    program = _typed(CALLS_F)
+    program = dataclasses.replace(program, functions=(program.functions[0], *functions))
+    if not message:
+        assert verify(BoundProgram.unpinned(program)).stats.processed == 5
+        return
+    with pytest.raises(Rejected) as caught:
+        verify(BoundProgram.unpinned(program))
+    assert (caught.value.message, caught.value.rule) == (message, "V-CFG-FUNCTION")

@@ -13,6 +13,7 @@ from toolchain.errors import InsnPlace, Rejected, Unsupported
 from toolchain.isa.map_types import MapFlag, MapType
 from toolchain.isa.program_types import ProgType
 from toolchain.spec.maps import MapSpec
+from toolchain.spec.sections import XDP_HAS_FRAGS
 from toolchain.spec.stages import (
     BindAction,
     BoundProgram,
@@ -206,3 +207,10 @@ def test_a_second_run_says_the_same() -> None:
     bound = BoundProgram.unpinned(program)
     first, second = (verify(bound, VerifyOptions(log_level=2)) for _ in range(2))
     assert first.log == second.log
+
+
+def test_fragments_change_no_verdict() -> None:
+    program = _program(RETURN_0, ProgType.XDP, prog_flags=XDP_HAS_FRAGS)
+    assert verify(BoundProgram.unpinned(program)).stats.processed == 2
+    with pytest.raises(Unsupported, match="program flags 0x40"):
+        verify(BoundProgram.unpinned(_program(RETURN_0, prog_flags=1 << 6)))

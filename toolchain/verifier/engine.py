@@ -87,6 +87,7 @@ class Engine:
         env = self.env
         precheck.find_subprogs(env, self.names)
         precheck.check_subprogs(env)
+        precheck.check_described(env, self.names)
         precheck.check_results(env)
         precheck.check_slots(env)
         cfg.check_cfg(env)

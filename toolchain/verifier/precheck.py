@@ -114,6 +114,16 @@ def check_subprogs(env: Env) -> None:
             env.refuse("last insn is not an exit or jmp")
 
 
+def check_described(env: Env, functions: tuple[FunctionInfo, ...]) -> None:
+    """Where functions have types, those described are those that are called. Source: check_btf_func."""
+    if not env.has_func_info:
+        return
+    if len(functions) != len(env.subprogs):
+        env.refuse("number of funcs in func_info doesn't match number of subprogs")
+    if any(each.slot != subprog.start for each, subprog in zip(functions, env.subprogs, strict=True)):
+        env.refuse("func_info BTF section doesn't match subprog layout in BPF program")
+
+
 def find_packet_changes(env: Env) -> None:
     """Which functions may move the packet, by a helper of theirs or of a function they call."""
     callers: dict[int, set[int]] = {}

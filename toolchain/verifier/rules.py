@@ -470,6 +470,16 @@ RULES: tuple[Rule, ...] = (
         "",
     ),
     Rule(
+        "V-CFG-FUNCTION",
+        r"number of funcs in func_info doesn't match number of subprogs|"
+        r"func_info BTF section doesn't match subprog layout in BPF program",
+        "a call leads into the middle of a function that has a type",
+        "calls of the functions that the type information describes",
+        "the call begins another one there",
+        "call the function by its name",
+        "",
+    ),
+    Rule(
         "V-CFG-END",
         r"last insn is not an exit or jmp",
         "the function runs off its end",

@@ -19,6 +19,7 @@ from toolchain.btf import Btf
 from toolchain.errors import InsnPlace, Rejected, Unsupported
 from toolchain.isa.program_types import ProgType, loaded_attach_type
 from toolchain.spec.maps import MapSpec
+from toolchain.spec.sections import SLEEPABLE, XDP_HAS_FRAGS
 from toolchain.spec.stages import (
     BindAction,
     BoundProgram,
@@ -37,8 +38,9 @@ from toolchain.verifier.klog import write_stats
 from toolchain.verifier.regtypes import MapView
 from toolchain.verifier.state import State
 
-STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_RND_HI32, TEST_STATE_FREQ, SLEEPABLE, TEST_REG_INVARIANTS = 1, 2, 4, 8, 16, 128
-_KNOWN_FLAGS = STRICT_ALIGNMENT | ANY_ALIGNMENT | TEST_RND_HI32 | TEST_STATE_FREQ | SLEEPABLE | TEST_REG_INVARIANTS
+STRICT_ALIGNMENT, ANY_ALIGNMENT, TEST_RND_HI32, TEST_STATE_FREQ, TEST_REG_INVARIANTS = 1, 2, 4, 8, 128
+_OF_NO_VERDICT = TEST_RND_HI32 | XDP_HAS_FRAGS | TEST_REG_INVARIANTS
+_KNOWN_FLAGS = STRICT_ALIGNMENT | ANY_ALIGNMENT | TEST_STATE_FREQ | SLEEPABLE | _OF_NO_VERDICT
 _RETRY_LIMIT = 50_000
 """A refused program that took fewer instructions is walked again to give its path log."""
 
@@ -126,7 +128,7 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     env.is_sleepable = bool(program.prog_flags & SLEEPABLE)
     env.always_checkpoint = bool(program.prog_flags & TEST_STATE_FREQ)
     env.btf = program.btf
-    env.has_func_info = program.btf is not None and any(function.type_id for function in program.functions)
+    env.has_func_info = program.btf is not None and all(function.type_id for function in program.functions)
     return env
 
 
