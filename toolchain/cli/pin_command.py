@@ -72,7 +72,8 @@ def _collect(settings: Settings) -> int:
 
 
 def _check(settings: Settings, is_repaired: bool) -> int:
-    from toolchain.vm.care import inspect, repair
+    from toolchain.vm.care import inspect
+    from toolchain.vm.repair import repair
 
     store = _user_store(settings, "pin fsck")
     before = inspect(store)

@@ -17,14 +17,16 @@ meanwhile; what they change while it is looked at may be reported wrongly, so ch
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from toolchain.errors import FilePlace, PinError, RuntimeUnavailable, ToolchainError
 from toolchain.pin import hooks, ids, reaper, slot_edges
 from toolchain.pin.header import SLOTS, ObjectHeader
-from toolchain.pin.root import PRIVATE, check_root, require_own
+from toolchain.pin.root import PRIVATE, check_root, names_in, require_own
 from toolchain.pin.store import ObjectStore, files_below, read_header
 from toolchain.pin.stored import StoredObject
 from toolchain.values import Value, value_type
@@ -92,6 +94,12 @@ class _Inspection:
             is_missing = name in OPTIONAL and not os.path.lexists(path)
             if not is_missing and (not os.path.isdir(path) or os.path.islink(path)):
                 yield Finding(f"{PRIVATE}/{name}", "not a directory")
+            for below in names_in(path) if name in ("refs", "hooks", "stage") else ():
+                if not stat.S_ISDIR(os.lstat(os.path.join(path, below)).st_mode):
+                    yield Finding(f"{PRIVATE}/{name}/{below}", "not a directory")
+        lock = os.path.join(self.root, PRIVATE, "lock")
+        if os.path.lexists(lock) and not stat.S_ISREG(os.lstat(lock).st_mode):
+            yield Finding(f"{PRIVATE}/lock", "not a file")
 
     def anchors(self) -> Iterator[Finding]:
         known = dict(reaper.anchors(self.root))
@@ -140,7 +148,10 @@ class _Inspection:
                 yield Finding(relative, "does not lead to what it names")
             if owner not in anchored:
                 yield Finding(relative, "belongs to no object", is_fault=False)
+        listed = self._listed()
         for header in self.headers.values():
+            if header.kind == "link" and not counts[header.anchor] and header.id not in listed:
+                continue  # it was detached, and what it ran is lost
             if header.kind == "link" and counts[header.anchor] == header.ref_count + 1:
                 yield Finding(f"{PRIVATE}/refs/{header.anchor}", "an update of it was killed", is_fault=False)
             elif header.ref_count not in (SLOTS, counts[header.anchor]):
@@ -181,6 +192,8 @@ class _Inspection:
                 continue
             try:
                 named = keeper.named(descriptor)
+            except ToolchainError:  # a damaged map: its data's own checker says so
+                continue
             finally:
                 os.close(descriptor)
             is_left = slot_edges.is_changing(self.root, header.anchor)
@@ -222,6 +235,14 @@ class _Inspection:
                 yield Finding(path, f"has {self.links[inode]} names, but counts {count}", is_fault=False)
             elif count > self.links[inode]:
                 yield Finding(path, f"{count - self.links[inode]} names of it are outside of the tree", is_fault=False)
+
+    def _listed(self) -> set[int]:
+        """The ids of the links that are on a list."""
+        found: set[int] = set()
+        for hook in hooks.all_hooks(self.root):
+            with contextlib.suppress(ToolchainError):
+                found |= {entry.link_id for entry in hooks.stored_list(hook).entries}
+        return found
 
     def _below(self, name: str) -> Iterator[tuple[str, os.stat_result]]:
         """Every file below a private directory; none where a link is in its place."""

@@ -38,7 +38,7 @@ KINDS: Final = {"map": 1, "prog": 2, "link": 3}
 _KIND_OF: Final = {number: kind for kind, number in KINDS.items()}
 SLOTS: Final = 0xFFFFFFFF
 """A ref_count: of an object whose edges change, and are what its data names."""
-ID_MAX: Final = 0x7FFFFFFF
+ID_MAX: Final = 0x7FFFFFFE
 """The last id there can be. Source: kernel/bpf/syscall.c (bpf_map_alloc_id), Linux 6.12."""
 TEXT_SIZE_MAX: Final = HEADER_SIZE - _FIXED.size
 """Room for name and spec together."""

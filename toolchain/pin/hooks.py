@@ -30,7 +30,7 @@ import fcntl
 import os
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from toolchain.errors import LoadError, PinError, PinPlace, RuntimeUnavailable, ToolchainError, Where
@@ -243,6 +243,30 @@ def sweep(root: str) -> None:
                 if is_empty or not all(_is_settled(root, entry) for entry in each.entries):
                     with _locked(hook, must_wait=False):
                         pass
+
+
+def mend(hook: Hook, is_kept: Callable[[Hook, Entry], bool]) -> Iterator[str]:
+    """Remove a damaged list; take off a sound one what is not kept. One text for each thing done. Raises PinError."""
+    try:
+        before = stored_list(hook)
+    except PinError:
+        reaper.remove_directory(os.path.join(hook.root, path_of(hook)))
+        yield "removed a damaged list: its links are detached"
+        return
+    with _locked(hook) as now:
+        kept: list[Entry] = []
+        for entry in now.entries:
+            if is_kept(hook, entry) and entry.prog_id not in [each.prog_id for each in kept]:
+                kept.append(entry)
+        if len(kept) < len(now.entries):
+            _write(hook, now.changed(kept, len(now.entries) - len(kept)))
+        yield from (f"took link{entry.link_id} off" for entry in before.entries if entry not in kept)
+        for entry in kept:
+            if f"prog{entry.prog_id}" not in reaper.edges(hook.root, f"link{entry.link_id}"):
+                with contextlib.suppress(FileExistsError):
+                    make_directory(os.path.join(hook.root, PRIVATE, "refs", f"link{entry.link_id}"))
+                _make_edge(hook.root, entry)
+                yield f"link{entry.link_id} keeps prog{entry.prog_id} alive again"
 
 
 def is_alive(root: str, link_id: int) -> bool:

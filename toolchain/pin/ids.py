@@ -30,9 +30,11 @@ def next_id(root: str, kind: str) -> int:
     descriptor = _open_super(root)
     try:
         lock_exclusive(descriptor, PinPlace(_path(root)))
-        _counters(root, descriptor)
+        number = _counters(root, descriptor)[KINDS[kind] - 1] + 1
         offset = _COUNTERS_OFFSET + 8 * (KINDS[kind] - 1)
-        number = int(struct.unpack("<Q", os.pread(descriptor, 8, offset))[0]) + 1
+        if number > ID_MAX:
+            hint = "choose another tree with --pin-root"
+            raise RuntimeUnavailable(f"no {kind} id is left", errno.ENOSPC, PinPlace(root), hint)
         write_at(descriptor, struct.pack("<Q", number), offset)
         return number
     finally:
@@ -111,7 +113,7 @@ def _counters(root: str, descriptor: int) -> tuple[int, int, int]:
     page = os.pread(descriptor, _SUPER.size, 0) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     if len(page) == _SUPER.size:
         magic, version, _, maps, progs, links = _SUPER.unpack(page)
-        if magic == MAGIC and version == 1 and max(maps, progs, links) < ID_MAX:
+        if magic == MAGIC and version == 1 and max(maps, progs, links) <= ID_MAX:
             return maps, progs, links
     raise _damaged(root)
 

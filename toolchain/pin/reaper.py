@@ -41,6 +41,11 @@ def kind_and_id(anchor: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
+def is_anchor(name: str) -> bool:
+    """Whether a file of that name can be an anchor."""
+    return _ANCHOR.fullmatch(name) is not None
+
+
 def anchors(root: str) -> Iterator[tuple[str, os.stat_result]]:
     """The name and status of every file among the anchors that is named like one."""
     entries: list[os.DirEntry[str]] = []

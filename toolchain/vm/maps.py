@@ -16,7 +16,7 @@ import errno
 import os
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -165,10 +165,10 @@ class Map(MutableMapping[bytes, bytes]):
         """The anchors of what stands in a prog array or a map of maps."""
         return self._slots.named() if self._slots is not None else set()
 
-    def empty(self, id: int) -> None:
-        """Empty the slots of ``id``; for who holds the map's edges (pin/slot_edges.py)."""
+    def empty(self, ids: Set[int]) -> None:
+        """Empty the slots of these objects; for who holds the map's edges (pin/slot_edges.py)."""
         for key, value in list(self.items()):
-            if int.from_bytes(value, sys.byteorder) == id:
+            if int.from_bytes(value, sys.byteorder) in ids:
                 self._require(lib.vm_map_erase(self._live(), self._key(key)), "delete")
 
     def adopt(self, owner: int) -> None:
@@ -326,7 +326,7 @@ def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
     Raises: PinError(EINVAL) where the file's bytes are not the map that its header speaks of.
     """
     try:
-        spec, definition = _stored_definition(stored)
+        spec, definition = stored_definition(stored)
         out = ffi.new("struct vm_map **")
         status = lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, access, stored.is_writable, out)
         if status == -errno.EINVAL:
@@ -340,6 +340,11 @@ def open_map(stored: StoredObject, access: int = READ | WRITE) -> Map:
     pointer = ffi.gc(out[0], lib.vm_map_close)
     pointer.id = stored.id
     return Map(stored, spec, pointer)
+
+
+def has_slots(stored: StoredObject) -> bool:
+    """Whether a stored map holds programs or maps. Raises PinError where its definition is none."""
+    return stored_definition(stored)[0].map_type in KIND_HELD
 
 
 def data_size(spec: MapSpec) -> int:
@@ -359,7 +364,7 @@ def check_map(stored: StoredObject) -> list[str]:
 
 def repair_map(stored: StoredObject) -> None:
     """Make a map's locks anew and mend what their holders left; for the store's ``repairers``."""
-    _, definition = _stored_definition(stored)
+    _, definition = stored_definition(stored)
     out = ffi.new("struct vm_map **")
     if lib.vm_map_open(stored.fileno(), DATA_OFFSET, definition, 0, 1, out) == 0:
         lib.vm_map_reset_locks(out[0])
@@ -426,7 +431,7 @@ def _definition(spec: MapSpec, cpus: int) -> Any:
         raise LoadError(f"cannot create map {spec.name!r}: {_summary(spec)}", errno.EINVAL, spec.where) from error
 
 
-def _stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
+def stored_definition(stored: StoredObject) -> tuple[MapSpec, Any]:
     """Spec and C definition from an object's header. Raises PinError(EINVAL)."""
     try:
         spec = _spec_of(stored.header)

@@ -251,6 +251,11 @@ def check_program(stored: StoredObject) -> list[str]:
     return []
 
 
+def program_maps(stored: StoredObject) -> tuple[int, ...]:
+    """The ids of the maps that a stored program uses. Raises PinError where it is damaged."""
+    return decode_program(stored.name, stored.read(), b"", PinPlace(stored.header.anchor))[1]
+
+
 def _as_verified(handle: Map) -> MapSpec:
     """The map as the verifier met it: of one that nobody can change any more, with its content."""
     spec, info = handle.spec, handle.info()
