@@ -52,6 +52,16 @@ def test_every_shape_is_shown_as_bpftool_shows_it(net, maps, name):
     assert sorted(ours, key=json.dumps) == sorted(theirs, key=json.dumps)
 
 
+@pytest.mark.parametrize("kind", ["queue", "stack"])
+def test_a_map_without_keys_is_not_listed(net, kind):
+    net.ok("map", "create", "q", "type", kind, "key", "0", "value", "8", "entries", "4")
+    assert "map 'q': empty: ENOENT" in net.load("map", "lookup", "q").err
+    net.ok("map", "update", "q", "value", "5")
+    assert net.ok("map", "lookup", "q") == "5\n"
+    done = net.load("map", "dump", "q")
+    assert (done.status, f"not supported: listing a map without keys ({kind})" in done.err) == (5, True), done
+
+
 @pytest.mark.parametrize("name", ["shapes.data", "shapes.rodata", "shapes.bss"])
 def test_data_sections(net, maps, name):
     theirs = json.loads(net.left.do("bpftool", "-j", "map", "dump", "id", maps[name]))

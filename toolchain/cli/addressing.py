@@ -179,6 +179,8 @@ def take_element(words: Sequence[str], takes_value: bool) -> Element:
         return Element(words[:at], words[at + 1 :], flag)
     if not takes_value:
         return Element(words)
+    if words and words[0] == "value":  # a queue or a stack has no keys
+        return Element((), words[1:], flag)
     if len(words) == 2:
         return Element(words[:1], words[1:], flag)
     if "value" in words:

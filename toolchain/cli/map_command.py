@@ -19,7 +19,7 @@ from toolchain.cli.map_transfer_command import export_map, import_map
 from toolchain.cli.map_watch import watch
 from toolchain.cli.typed_values import hex_list
 from toolchain.cli.values import parse_bytes
-from toolchain.errors import MapError, UsageError
+from toolchain.errors import MapError, Unsupported, UsageError
 from toolchain.isa.map_types import FD_VALUE_TYPES, PERCPU_TYPES, MapType
 from toolchain.spec.maps import key_words
 
@@ -96,6 +96,8 @@ def _show_all(settings: Settings) -> int:
 
 def _dump(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapInfo, words: tuple[str, ...]) -> int:
     _refuse_rest(words)
+    if not info.spec.key_size:
+        raise Unsupported(f"listing a map without keys ({info.spec.map_type.label})")
     btf = map_entries.map_btf(info)
     if settings.as_json:
         entries = [map_entries.entry_document(info, btf, key, value) for key, value in handle.items()]
@@ -113,14 +115,15 @@ def _lookup(settings: Settings, runtime: Runtime, handle: MapHandle, info: MapIn
     if value is None:
         import errno
 
-        raise MapError(f"map {info.spec.name!r}: no such key: {key_words(key)}", errno.ENOENT)
+        what = f"no such key: {key_words(key)}" if key else "empty"
+        raise MapError(f"map {info.spec.name!r}: {what}", errno.ENOENT)
     btf = map_entries.map_btf(info)
     if settings.as_json:
         document = {"schema": "bpf-load.map-lookup/1", **map_entries.entry_document(info, btf, key, value)}
         render.write(render.json_text(document))
     else:
-        text = f"{map_entries.key_text(info, btf, key)}: {map_entries.value_text(info, btf, value)}"
-        render.write(render.printable(text))
+        before = f"{map_entries.key_text(info, btf, key)}: " if key else ""
+        render.write(render.printable(before + map_entries.value_text(info, btf, value)))
     return 0
 
 
