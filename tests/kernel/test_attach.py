@@ -162,6 +162,14 @@ def test_detach_by_pin_id_and_place(net):
     assert pins == ["b", "c"], "by id and by 'link detach' the pin stays"
 
 
+def test_large_packets_need_a_program_that_takes_fragments(net, assembled):
+    net.left.do("ip", "link", "set", "v0", "mtu", "9000")
+    net.right.do("ip", "link", "set", "v1", "mtu", "9000")
+    assert net.load("attach", assembled("xdp"), "v0", "xdp", "--pin", "x").status == 1
+    net.ok("attach", assembled("xdp", FRAGS=1), "v0", "xdp", "--pin", "x")
+    net.ping(3, 8000)
+
+
 def test_classic_xdp_and_filter_need_no_pin(net, assembled):
     xdp = assembled("xdp")
     net.ok("attach", xdp, "v0", "xdp", "--netlink")

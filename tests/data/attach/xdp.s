@@ -1,6 +1,10 @@
-# xdp.s: passes everything
+# xdp.s: passes everything; -D FRAGS=1 in fragments too
     .license "GPL"
+    .ifdef FRAGS
+    .section xdp.frags, "ax", @progbits
+    .else
     .section xdp, "ax", @progbits
+    .endif
     .globl pass
     .type pass, @function
 pass:
