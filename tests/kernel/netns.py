@@ -113,6 +113,16 @@ class Net:
     def ping(self, count: int, size: int = 56) -> None:
         self.right.do("ping", "-q", "-c", str(count), "-i", "0.002", "-s", str(size), LEFT)
 
+    @contextlib.contextmanager
+    def pinging(self) -> Iterator[None]:
+        """A ping each millisecond during the block, from the right to the left."""
+        ping = self.right.start("ping", "-q", "-i", "0.001", LEFT, stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            ping.send_signal(signal.SIGINT)
+            assert ping.wait(DEADLINE) == 0, "answers came"
+
     def traces(self) -> dict[str, Any]:
         """Whatever an attach may leave behind: pins, what is at v0's hooks, filters, the qdisc.
 
@@ -169,12 +179,14 @@ def network() -> Iterator[Net]:
 def captured(side: Side, device: str, path: Path) -> Iterator[None]:
     """What tcpdump sees on a device during the block, in the file ``path``: all of it, however busy the machine is.
 
+    Packets of up to 2 kB, so that the buffer has room for 16,000 of them: it is divided by the largest that may come.
     tcpdump ends at once when it is told to, whatever the kernel still has for it. So it is asked (SIGUSR1) until it has
     written as many packets as the kernel has counted.
     """
     dump = side.start(
-        "tcpdump", "-i", device, "-w", path, "-U", "--immediate-mode", "-B", "8192", stderr=subprocess.PIPE
-    )
+        "tcpdump", "-i", device, "-w", path, "-U", "--immediate-mode", "-s", "2048", "-B", "32768",
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert dump.stderr is not None
     _said(dump, "listening on")
     try:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kernel.attaching import marks
 from tests.kernel.conftest import net
-from tests.kernel.netns import BPF_LOAD, LEFT
+from tests.kernel.netns import BPF_LOAD, DEADLINE, LEFT
 
 pytestmark = marks()
 __all__ = ["net"]
@@ -77,14 +77,16 @@ def test_a_program_that_stays_is_named_and_drained(net, objects):
     net.ok("attach", objects / "counter1.o", "v0", "ingress", "--pin", "links/in")
     net.ok("attach", objects / "counter1.o", "v0", "egress", "--pin", "links/out")
     with flood(net):
+        before = net.json("link", "show", "links/in")["link"]["prog_id"]
         follower = net.left.start(
             *BPF_LOAD, "-r", "kernel", "--json", "replace", objects / "counter2.o", "links/in", "--on-mismatch",
-            "migrate", "--drain", "30", stdout=subprocess.PIPE,
+            "migrate", "--drain", str(DEADLINE), stdout=subprocess.PIPE,
         )  # fmt: skip
-        time.sleep(1)
+        while net.json("link", "show", "links/in")["link"]["prog_id"] == before:
+            assert follower.poll() is None, "egress uses the old map"
         assert follower.poll() is None, "egress uses the old map"
         net.ok("replace", objects / "counter2.o", "links/out")
-        out, _ = follower.communicate(timeout=20)
+        out, _ = follower.communicate(timeout=DEADLINE)
         assert follower.returncode == 0
         assert json.loads(out)["maps"][0]["migrated"]["used_by"] == []
     received, sent = seen(net), seen(net, "tx")
