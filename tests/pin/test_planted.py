@@ -1,5 +1,6 @@
 """The commands on a tree in which others left things: an error with its place, never a crash; the rest works."""
 
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from toolchain.isa.map_types import MapType
 from toolchain.pin.header import HEADER_SIZE, decode, encode
 from toolchain.spec.maps import MapSpec
 from toolchain.vm import UserRuntime
+from toolchain.vm.runtime import end_on_bus_error
 
 __all__ = ["bpf_load", "written"]
 LAST = (1 << 64) - 1
@@ -258,3 +260,28 @@ def test_loading_beside_planted_files(bpf_load, tree, written):
         assert not os.path.lexists(f"{tree}/p")
         os.rmdir(f"{tree}/tc/globals/acc") if kind == "directory" else os.unlink(f"{tree}/tc/globals/acc")
     assert bpf_load("load", path, "--pin", "p").status == 0
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_map_that_is_cut_while_it_is_in_use(tree, as_json):
+    """No signal ends a command: it says what happened, and its status is that of a failure."""
+    streams = [os.memfd_create(name) for name in ("out", "err")]
+    with UserRuntime(tree).get("bad") as opened:
+        child = os.fork()
+        if not child:
+            for number, stream in enumerate(streams, 1):
+                os.dup2(stream, number)
+            end_on_bus_error(as_json)
+            os.truncate(f"{tree}/bad", HEADER_SIZE)
+            opened.lookup(bytes(4))
+            os._exit(99)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    out, err = (os.pread(stream, 4096, 0).decode() for stream in streams)
+    for stream in streams:
+        os.close(stream)
+    if as_json:
+        assert json.loads(out)["schema"] == "bpf-load.error/1"
+        assert err == ""
+    else:
+        assert err.startswith("bpf-load: error: a mapped file was cut short")
+        assert out == ""

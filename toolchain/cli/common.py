@@ -45,6 +45,10 @@ class Settings(NamedTuple):
         from toolchain.loader.runtimes import open_runtime
 
         runtime = open_runtime(self.runtime, self.pin_root, mounts)
+        if runtime.name == "user":
+            from toolchain.vm.runtime import end_on_bus_error
+
+            end_on_bus_error(self.as_json)
         if self.verbosity or (self.runtime or os.environ.get("BPF_RUNTIME")) == "auto":
             complain(f"bpf-load: {runtime.name} runtime, pins in {runtime.pin_root}")
         return runtime

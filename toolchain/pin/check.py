@@ -149,16 +149,16 @@ class _Inspection:
             if owner not in anchored:
                 yield Finding(relative, "belongs to no object", is_fault=False)
         listed = self._listed()
-        for header in self.headers.values():
+        for inode, header in self.headers.items():
             if header.kind == "link" and not counts[header.anchor] and header.id not in listed:
                 continue  # it was detached, and what it ran is lost
             if header.kind == "link" and counts[header.anchor] == header.ref_count + 1:
                 yield Finding(f"{PRIVATE}/refs/{header.anchor}", "an update of it was killed", is_fault=False)
             elif header.ref_count not in (SLOTS, counts[header.anchor]):
                 message = f"{header.anchor} keeps {counts[header.anchor]} objects alive ({header.ref_count})"
-                yield Finding(
-                    f"{PRIVATE}/refs/{header.anchor}", message, is_fault=reaper.has_edges(self.root, header.anchor)
-                )
+                is_going = self.status[inode].st_nlink == 1  # killed while it was removed: edges go first
+                is_fault = reaper.has_edges(self.root, header.anchor) and not is_going
+                yield Finding(f"{PRIVATE}/refs/{header.anchor}", message, is_fault)
 
     def hooks(self) -> Iterator[Finding]:
         specs = {header.anchor: header.spec for header in self.headers.values()}

@@ -21,6 +21,7 @@ from toolchain.spec.stages import BoundProgram, VerifiedProgram
 from toolchain.vm import holders
 from toolchain.vm.links import Link, query
 from toolchain.vm.maps import READ, WRITE, Map, create_map, open_map, repair_map, slot_keeper
+from toolchain.vm.native import lib
 from toolchain.vm.program import UserProgram
 
 _RDONLY, _WRONLY = 1 << 3, 1 << 4
@@ -153,6 +154,11 @@ class UserRuntime:
         if stored.kind == "prog":
             return UserProgram.open(self.store, stored, where)
         return Link.open(self.store, stored, where)
+
+
+def end_on_bus_error(as_json: bool) -> None:
+    """For commands: where a mapped file is cut short by another process, say so and end with status 1."""
+    lib.vm_end_on_bus_error(as_json)
 
 
 def _stored(handle: Handle) -> StoredObject:

@@ -148,3 +148,9 @@ enum vm_status vm_run_batch(struct vm_machine *machine, const struct vm_prog *pr
  * time before left, as the kernel's test run does. *run is that packet's, whose status was VM_OK.
  */
 enum vm_status vm_run_again(struct vm_machine *machine, struct vm_run *run, uint32_t repeat, uint64_t budget);
+
+/*
+ * Ends the process with exit status 1 and an error, on stderr or as JSON on stdout, where a mapped file turns
+ * out shorter than it was (SIGBUS). For commands: a library leaves its process's signals alone. 0 or -errno.
+ */
+int vm_end_on_bus_error(uint32_t is_json);

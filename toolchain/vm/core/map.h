@@ -5,8 +5,8 @@
  *
  * A map is the data area of an object file (everything from `offset` on). The file's bytes are shared with
  * other processes and never trusted after vm_map_open: sizes and bounds live in the private struct vm_map,
- * and every index read from the shared area is checked before use. What cannot be caught is a peer that
- * truncates the file while it is mapped (SIGBUS).
+ * and every index read from the shared area is checked before use. What cannot be checked is a peer that
+ * truncates the file while it is mapped (SIGBUS; bus.c).
  *
  * Results: 0 or a count, else a negative errno, the one that bpf(2) gives. Keys and values need no alignment.
  * Threads: a struct vm_map may be used by many threads at once, but for vm_map_open and vm_map_close.
