@@ -105,7 +105,38 @@ def test_the_documents_name_every_schema_of_json():
     assert listed - written == made_up | {"bpf-as.error/1"}
 
 
-@pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+DOCUMENTS = pytest.mark.parametrize(
+    "document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name
+)
+
+
+@DOCUMENTS
+def test_files_that_are_named_are_there(document):
+    named = re.findall(r"\b((?:tests|toolchain|examples|bench)/[\w./-]*\w)", document.read_text())
+    assert [each for each in named if not (ROOT / each).exists() and not list(ROOT.glob(f"{each}*"))] == []
+
+
+def test_every_module_of_the_verifier_is_in_its_table():
+    named = set(re.findall(r"`(\w+\.py)`", (ROOT / "docs" / "verifier.md").read_text()))
+    assert named == {path.name for path in (ROOT / "toolchain" / "verifier").glob("*.py")} - {"__init__.py"}
+
+
+@pytest.fixture(scope="module")
+def options() -> set[str]:
+    """All long options of both commands."""
+    words: list[tuple[str, ...]] = [(each,) for each in commands_of() - {"map", "prog", "link", "pin"}]
+    words += [(group, each) for group in ("map", "prog", "link", "pin") for each in commands_of(group)]
+    texts = [run(str(BINARIES / "bpf-load"), *each, "--help") for each in words]
+    return set(re.findall(r"--[a-z][\w-]+", "".join([*texts, run(str(BINARIES / "bpf-as"), "--help")])))
+
+
+@DOCUMENTS
+def test_options_that_are_named_are_there(document, options):
+    text = re.sub(r"--\w+--", "", document.read_text())  # arrows of a drawing
+    assert set(re.findall(r"(?<![\w<-])--[a-z][\w-]+", text)) - options == set()
+
+
+@DOCUMENTS
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
