@@ -235,6 +235,17 @@ def test_root_that_all_may_write(tree, root, mode):
     assert errno_of(again.create, "map", "m", b"", 10) == "EPERM"
 
 
+def test_a_link_in_the_place_of_a_directory_just_made(root):
+    """Whoever owns the directory above may be quick: the mode of what the link leads to stays as it is."""
+    theirs = root.parent / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o755)
+    os.symlink(theirs, root)
+    with pytest.raises(OSError, match="directory|links"):
+        root_module.close_to_others(str(root))
+    assert stat.S_IMODE(theirs.stat().st_mode) == 0o755
+
+
 def test_root_that_is_a_file(root):
     root.write_text("no tree")
     store = ObjectStore(str(root))

@@ -262,6 +262,20 @@ def test_loading_beside_planted_files(bpf_load, tree, written):
     assert bpf_load("load", path, "--pin", "p").status == 0
 
 
+@pytest.mark.parametrize("mask", [0, 0o077, 0o777])
+def test_a_umask_changes_nothing(bpf_load, pin_root, written, mask):
+    path = written(counter())
+    before = os.umask(mask)
+    try:
+        assert bpf_load("load", path, "--pin", "deep/below/p").status == 0
+        assert bpf_load("attach", path, "eth0", "ingress", "--pin", "links/l").status == 0
+    finally:
+        os.umask(before)
+    for directory, _, files in os.walk(pin_root):
+        assert os.stat(directory).st_mode & 0o7777 == 0o700, directory
+        assert {os.stat(f"{directory}/{name}").st_mode & 0o7777 for name in files} <= {0o600}, directory
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_map_that_is_cut_while_it_is_in_use(tree, as_json):
     """No signal ends a command: it says what happened, and its status is that of a failure."""

@@ -22,6 +22,7 @@ from functools import partial
 from typing import NamedTuple
 
 from toolchain.errors import PinError, PinPlace, RuntimeUnavailable, ToolchainError
+from toolchain.pin.root import make_directory
 from toolchain.spec.runtime import Handle, MapHandle, ProgHandle, Runtime
 
 
@@ -147,7 +148,7 @@ def make_parents(pin_root: str, path: str, undo: Undo) -> None:
     for depth in range(1, len(parts) + 1):
         directory = os.path.join(pin_root, *parts[:depth])
         try:
-            os.mkdir(directory, 0o700)
+            make_directory(directory)
         except FileExistsError:
             continue
         except OSError as error:
@@ -164,7 +165,7 @@ def _make_directories(path: str, undo: list[Callable[[], None]]) -> None:
         return
     _make_directories(os.path.dirname(os.path.abspath(path)), undo)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
+        make_directory(path)
         undo.append(lambda: os.rmdir(path))
 
 

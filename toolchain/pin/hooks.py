@@ -387,6 +387,7 @@ def _write(hook: Hook, new: HookList) -> None:
         os.unlink(fresh)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)
         write_at(descriptor, ("\n".join(lines) + "\n").encode(), 0)
     finally:
         os.close(descriptor)

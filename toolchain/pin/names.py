@@ -74,7 +74,10 @@ def place_of_existing(root: str, path: str, outside: int = errno.EPERM) -> str:
 
 
 def _require_inside(root: str, parent: str, path: str, number: int = errno.EPERM) -> None:
-    real = os.path.realpath(root)
+    try:
+        real = os.path.realpath(root)
+    except OSError as error:  # swapped at this moment
+        raise translated(error, "cannot look at the pin root", PinPlace(root)) from error
     if parent.startswith(os.path.join(real, PRIVATE)):
         raise PinError("path leads into the tree's private directory", errno.EPERM, PinPlace(path))
     if parent != real and not parent.startswith(real.rstrip("/") + "/"):

@@ -133,6 +133,7 @@ def _decide(root: str, anchors: Sequence[str], plan: Sequence[str], swap_count: 
             os.link(place, os.path.join(staged, f"{index}{_OLD}"), follow_symlinks=False)
             os.chmod(os.path.join(staged, str(index)), os.lstat(place).st_mode & 0o7777)
     with open(os.path.join(staged, PLAN), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write(b"\0".join(map(os.fsencode, plan)))
     os.rename(staged, _private(root, "commit"))
 

@@ -99,7 +99,7 @@ def prepare_root(root: str) -> None:
     try:
         if not check_root(root):
             os.makedirs(root, 0o700, exist_ok=True)
-            os.chmod(root, 0o700)
+            close_to_others(root)
             check_root(root)
         for name in _PRIVATE_DIRECTORIES:
             path = os.path.join(root, PRIVATE, name).rstrip("/")  # behind a slash a link would be followed
@@ -113,7 +113,20 @@ def prepare_root(root: str) -> None:
 def make_directory(path: str) -> None:
     """Make a directory of mode 0700, whatever the umask. Raises OSError."""
     os.mkdir(path, 0o700)
-    os.chmod(path, 0o700)
+    close_to_others(path)
+
+
+def close_to_others(path: str) -> None:
+    """Mode 0700, whatever a umask left. Of the directory itself: who owns the one above may swap it for a link.
+
+    Raises: OSError, ELOOP or ENOTDIR for a link.
+    """
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o700:
+            os.chmod(f"/proc/self/fd/{descriptor}", 0o700)
+    finally:
+        os.close(descriptor)
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
@@ -165,7 +178,7 @@ def _check_private(path: str) -> None:
     _require_directory(status, path)
     require_own(status, "private directory of the pin tree", PinPlace(path))
     if stat.S_IMODE(status.st_mode) != 0o700:  # a umask
-        os.chmod(path, 0o700)
+        close_to_others(path)
 
 
 def require_own(status: os.stat_result, what: str, where: Where) -> None:
