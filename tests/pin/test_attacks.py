@@ -241,7 +241,7 @@ def test_a_link_in_the_place_of_a_directory_just_made(root):
     theirs.mkdir()
     theirs.chmod(0o755)
     os.symlink(theirs, root)
-    with pytest.raises(OSError, match="directory|links"):
+    with pytest.raises(OSError, match=r"directory|links"):
         root_module.close_to_others(str(root))
     assert stat.S_IMODE(theirs.stat().st_mode) == 0o755
 
