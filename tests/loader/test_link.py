@@ -395,8 +395,11 @@ def test_selection_by_name_and_section():
         select(obj, programs=("d",))
     with pytest.raises(LinkError, match="no such section: tcp"):
         select(obj, sections=("tcp",))
-    with pytest.raises(LinkError, match="no program in the object"):
-        select(an_object([], programs=()))
+    for maps, hint in (((), ""), ((an_array(),), "map create")):
+        with pytest.raises(LinkError, match="no program in the object") as caught:
+            select(an_object([], maps, programs=()))
+        assert hint in caught.value.hint
+        assert bool(hint) == bool(caught.value.hint)
 
 
 def test_classic_inner_maps_are_found_by_number():

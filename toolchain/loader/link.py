@@ -55,7 +55,8 @@ def select(obj: ObjectSpec, programs: Sequence[str] = (), sections: Sequence[str
     Raises: LinkError listing what there is, where a name is not in the object or the object has no program.
     """
     if not obj.programs:
-        raise LinkError("no program in the object", _file(obj))
+        hint = "maps are made for the programs that use them; 'bpf-load map create' makes one by itself"
+        raise LinkError("no program in the object", _file(obj), hint if obj.maps else "")
     if not programs and not sections:
         return tuple(each for each in obj.programs if not each.is_optional) or obj.programs
     known = {each.name for each in obj.programs}, {each.section for each in obj.programs}
