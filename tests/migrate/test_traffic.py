@@ -98,8 +98,8 @@ def test_who_still_uses_the_old_map_is_said(net, objects):
     made = net.load("load", objects / "counter2.o", "--pin", "v2", "--on-mismatch", "migrate")
     assert made.status == 0
     assert "programs that still use the old map" in made.err
-    (link,) = [each for each in net.json("link", "show")["links"] if each.get("devname") == "v0"]
-    assert f"prog id {link['prog_id']}." in made.err
+    user = net.json("link", "show", "links/in")["link"]["prog_id"]
+    assert f"prog id {user}." in made.err
 
 
 KILLED = """
