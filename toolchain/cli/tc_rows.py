@@ -11,7 +11,6 @@ Source: iproute2 tc/tc_qdisc.c print_qdisc(), tc/tc_filter.c print_filter(), tc/
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +41,8 @@ _ANYTHING = Asked()
 
 def array_text(rows: list[dict[str, Any]], *, is_pretty: bool) -> str:
     """Rows as ``tc -j`` writes them: an array and nothing around it."""
+    import json
+
     return json.dumps(rows, indent=4) if is_pretty else json.dumps(rows, separators=(",", ":"))
 
 
