@@ -215,6 +215,20 @@ def test_the_last_id(tree):
         tree.runtime.map_create(CELL)
 
 
+def test_a_sound_tree_is_only_read(tree, monkeypatch):
+    """On a full disk a repair of what is sound needs nothing."""
+    tree.runtime.close()
+
+    def refuse(*arguments, **keywords):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("link", "rename", "pwrite", "mknod"):
+        monkeypatch.setattr(os, name, refuse)
+    real = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda path, mode: refuse() if not os.path.isdir(path) else real(path, mode))
+    assert repair(tree.runtime.store) == []
+
+
 def test_what_a_process_uses_is_not_taken_for_lost(tree):
     """A map whose lock somebody stopped holds looks damaged; nothing that leads to it is let go of."""
     before = tree.pins()

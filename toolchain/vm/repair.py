@@ -298,6 +298,9 @@ class _Repair:
 
     def _slots(self, stored: StoredObject, holder: Map) -> Iterator[str]:
         name = stored.header.anchor
+        named = holder.named()
+        if named == set(reaper.edges(self.root, name)) and not any(map(self._is_lost, named)):
+            return
         with slot_edges.changing(self.root, name, holder.named) as change:
             kept = set(reaper.edges(self.root, name))
             lost = {target for target in holder.named() if self._is_lost(target)}
