@@ -363,14 +363,6 @@ def test_a_long_name_is_whole_where_types_tell_it(bpf_load, tmp_path):
     assert bpf_load("-r", "kernel", "--pin-root", root, "pin", "rm", "long").status == 0
 
 
-def test_what_no_kernel_runs_alone_is_said(runtime):
-    program = small(prog_type=ProgType.KPROBE)
-    with runtime.prog_load(BoundProgram.unpinned(program), []) as handle, pytest.raises(LoadError) as refused:
-        handle.run(bytes(64))
-    assert refused.value.errno == 524
-    assert "ENOTSUPP" in str(refused.value)
-
-
 def test_features_without_support_are_named(runtime):
     for kind, words in ((ProgType.STRUCT_OPS, "struct_ops"), (ProgType.EXT, "freplace"), (ProgType.TRACING, "target")):
         with pytest.raises(Unsupported) as refused:
@@ -447,3 +439,15 @@ def test_objects_from_memory(runtime):
     with load(runtime, read_spec(counter(pinning=0), "a.o"), LoadOptions()) as loaded:
         assert loaded.programs[0].handle.run(bytes(64)).retval == 0
         assert loaded.maps[0].handle.lookup(bytes(4))[:8] == (1).to_bytes(8, "little")
+
+
+@pytest.mark.parametrize("prog_type", [ProgType.SYSCALL, ProgType.RAW_TRACEPOINT, ProgType.KPROBE])
+def test_types_that_no_packet_is_given_to(runtime, prog_type):
+    code = bytes.fromhex("b700000000000000 9500000000000000")
+    linked = LinkedProgram("f", "f", prog_type, code, licence="GPL", prog_flags=16 if prog_type is ProgType.SYSCALL else 0)
+    with (
+        runtime.prog_load(BoundProgram.unpinned(linked), []) as program,
+        pytest.raises(Unsupported, match=f"running programs of type {prog_type.label}$") as refused,
+    ):
+        program.run(bytes(64))
+    assert refused.value.hint.endswith("ENOTSUPP" if prog_type is ProgType.KPROBE else "EINVAL")

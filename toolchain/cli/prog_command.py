@@ -14,7 +14,7 @@ from toolchain.cli.addressing import live_programs, open_program, take_reference
 from toolchain.cli.common import Action, Command, Group, Settings
 from toolchain.cli.keepers import Keepers
 from toolchain.errors import PinError, UsageError
-from toolchain.isa.program_types import ProgType
+from toolchain.isa.program_types import prog_type_label
 from toolchain.spec.runtime import ProgHandle, ProgInfo, Runtime
 
 if TYPE_CHECKING:
@@ -97,10 +97,6 @@ def _show(settings: Settings, words: tuple[str, ...]) -> int:
     return 0
 
 
-def _type_label(number: int) -> str:
-    return ProgType(number).label if number in set(ProgType) else str(number)
-
-
 def _loaded_at(info: ProgInfo) -> int:
     """Seconds since 1970, as bpftool computes them from the boot-time clock."""
     boot_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -111,7 +107,7 @@ def _document(info: ProgInfo, keepers: Keepers) -> dict[str, Any]:
     runs = {"run_time_ns": info.run_time_ns, "run_cnt": info.run_count}
     return {
         "id": info.id,
-        "type": _type_label(info.prog_type),
+        "type": prog_type_label(info.prog_type),
         "name": info.name,
         "tag": info.tag,
         "gpl_compatible": info.gpl_compatible,
@@ -132,6 +128,6 @@ def _document(info: ProgInfo, keepers: Keepers) -> dict[str, Any]:
 def _text(info: ProgInfo, keepers: Keepers) -> str:
     maps = f", maps {', '.join(map(str, info.map_ids))}" if info.map_ids else ""
     runs = f", {render.counted(info.run_count, 'run')} in {info.run_time_ns} ns" if info.run_count else ""
-    kind = _type_label(info.prog_type)
+    kind = prog_type_label(info.prog_type)
     size = render.counted(info.slot_count, "insn")
     return f"prog {info.id}: {kind} {info.name}, tag {info.tag}, {size}{maps}{runs}{keepers.text(info.id)}"

@@ -53,6 +53,11 @@ class ProgType(IntEnum):
         return self.name.lower()
 
 
+def prog_type_label(number: int) -> str:
+    """bpftool's spelling of a live program's type; the number of one that is newer than this table."""
+    return ProgType(number).label if number in set(ProgType) else str(number)
+
+
 class AttachType(IntEnum):
     """``enum bpf_attach_type``."""
 

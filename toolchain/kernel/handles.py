@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NoReturn, Self, TypeVar
 
-from toolchain.errors import LoadError, MapError
+from toolchain.errors import LoadError, MapError, Unsupported, errno_name
 from toolchain.isa.map_types import MAP_IN_MAP_TYPES, PERCPU_TYPES, MapType
+from toolchain.isa.program_types import ProgType, prog_type_label
 from toolchain.kernel import calls, info
 from toolchain.kernel.attr import Command
 from toolchain.kernel.calls import BpfCallError
@@ -24,6 +25,8 @@ from toolchain.spec.runtime import LinkInfo, MapInfo, ProgHandle, ProgInfo, RunR
 
 _BATCH_COUNT = 4096
 _ENOTSUPP = 524
+_WITHOUT_PACKET = frozenset({ProgType.SYSCALL, ProgType.RAW_TRACEPOINT, ProgType.SK_LOOKUP})
+"""Their test runs take a context alone, EINVAL else. Source: net/bpf/test_run.c, kernel/bpf/syscall.c, Linux 6.12."""
 _NO_BATCH = frozenset({_ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP})
 _I = TypeVar("_I")
 
@@ -284,18 +287,16 @@ class KernelProgram(_FdHandle):
     def run(self, data: bytes, ctx: bytes = b"", repeat: int = 1) -> RunResult:
         """Run on one packet, ``repeat`` times, each on what the one before left.
 
-        Raises: LoadError, RuntimeUnavailable.
+        Raises: LoadError, RuntimeUnavailable, Unsupported for types that no packet is given to.
         """
         try:
             result = calls.prog_test_run(self.fileno(), data, ctx, repeat, ctx_size_out=len(ctx))
         except BpfCallError as error:
-            what = f"test run of program {self._name or self._info.name}"
-            if error.errno == _ENOTSUPP:
-                kind = self.info().prog_type
-                raise LoadError(
-                    f"{what}: the kernel runs no programs of type {kind} by themselves", _ENOTSUPP
-                ) from error
-            refuse(error, what)
+            kind = self.info().prog_type
+            if error.errno == _ENOTSUPP or (error.errno == errno.EINVAL and kind in _WITHOUT_PACKET):
+                hint = f"the kernel does not run them on packets by itself: {errno_name(error.errno)}"
+                raise Unsupported(f"running programs of type {prog_type_label(kind)}", hint=hint) from error
+            refuse(error, f"test run of program {self._name or self._info.name}")
         return RunResult(result.retval, result.data, result.ctx, result.duration_ns)
 
 
