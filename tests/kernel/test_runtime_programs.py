@@ -444,7 +444,8 @@ def test_objects_from_memory(runtime):
 @pytest.mark.parametrize("prog_type", [ProgType.SYSCALL, ProgType.RAW_TRACEPOINT, ProgType.KPROBE])
 def test_types_that_no_packet_is_given_to(runtime, prog_type):
     code = bytes.fromhex("b700000000000000 9500000000000000")
-    linked = LinkedProgram("f", "f", prog_type, code, licence="GPL", prog_flags=16 if prog_type is ProgType.SYSCALL else 0)
+    is_sleepable = prog_type is ProgType.SYSCALL
+    linked = LinkedProgram("f", "f", prog_type, code, licence="GPL", prog_flags=16 * is_sleepable)
     with (
         runtime.prog_load(BoundProgram.unpinned(linked), []) as program,
         pytest.raises(Unsupported, match=f"running programs of type {prog_type.label}$") as refused,
