@@ -73,6 +73,8 @@ MAPS = {
     "outer": MapSpec("outer", MapType.ARRAY_OF_MAPS, 4, 4, 3, inner=CELL),
     "by_key": MapSpec("by_key", MapType.HASH_OF_MAPS, 4, 4, 3, inner=CELL),
 }
+HOLDERS = (MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
+"""A repair takes what is lost out of their slots."""
 VALUE = b"\x11"
 TYPED = (ROOT / "tests" / "data" / "migrate" / "counter1.s", ROOT / "tests" / "data" / "migrate" / "counter2.s")
 COMMANDS = tuple(
@@ -345,7 +347,7 @@ def _sound_pins(root: str) -> dict[str, tuple[object, ...]]:
     for path in _paths(root):
         with contextlib.suppress(Exception), runtime.get(path) as opened:
             opened.info()
-            is_read = path.startswith(("maps/", "tc/", "typed")) and not opened.check()
+            is_read = hasattr(opened, "check") and opened.spec.map_type not in HOLDERS and not opened.check()
             content = dict(opened.items()) if is_read else None
             found[path] = (type(opened).__name__, opened.id, content)
     return found

@@ -115,6 +115,15 @@ def test_altered_type_information(tree, root):
         found.btf()
 
 
+def test_another_object_in_the_place_of_an_anchor(tree, root):
+    """By its id an object is got, or none: never another one."""
+    with tree.create("map", "other", b"", 10) as made:
+        tree.pin(made, "y")
+    os.rename(root / "y", root / ".bpf/objs/map1")
+    assert errno_of(tree.by_id, "map", 1) == "EINVAL"
+    assert errno_of(tree.get, "x") == "EINVAL"
+
+
 def test_mutated_headers(tree, root):
     rng = random.Random(3)
     page = (root / "x").read_bytes()[:HEADER_SIZE]

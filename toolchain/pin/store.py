@@ -147,7 +147,10 @@ class ObjectStore:
         return stored
 
     def by_id(self, kind: str, id: int, writable: bool | None = None) -> StoredObject:
-        """The live object of that id. ``writable`` as for get. Raises PinError(ENOENT)."""
+        """The live object of that id. ``writable`` as for get.
+
+        Raises: PinError: ENOENT; EINVAL where another object has its anchor's name.
+        """
         check_root(self.root)
         self._settle()
         where = PinPlace(f"{kind} id {id}")
@@ -155,6 +158,10 @@ class ObjectStore:
             stored = self._open(self._anchor_path(f"{kind}{id}"), where, writable, needs_holder=True)
         except OSError as error:
             raise translated(error, "no such object" if error.errno == errno.ENOENT else "cannot get", where) from error
+        if (stored.kind, stored.id) != (kind, id):
+            stored.close()
+            hint = "mend the tree with 'bpf-load pin fsck --repair'"
+            raise PinError(f"{stored.header.anchor} has its place", errno.EINVAL, where, hint)
         return stored
 
     def ids(self, kind: str) -> list[int]:
