@@ -210,3 +210,8 @@ def test_functions_that_are_called_are_those_described(functions: tuple[Function
     with pytest.raises(Rejected) as caught:
         verify(BoundProgram.unpinned(program))
     assert (caught.value.message, caught.value.rule) == (message, "V-CFG-FUNCTION")
+
+
+def test_where_no_function_is_described_none_is_compared() -> None:
+    program = dataclasses.replace(_typed(CALLS_F), functions=())
+    assert verify(BoundProgram.unpinned(program)).stats.processed == 5

@@ -128,7 +128,8 @@ def _prepare(bound: BoundProgram, log_level: int, options: VerifyOptions) -> Env
     env.is_sleepable = bool(program.prog_flags & SLEEPABLE)
     env.always_checkpoint = bool(program.prog_flags & TEST_STATE_FREQ)
     env.btf = program.btf
-    env.has_func_info = program.btf is not None and all(function.type_id for function in program.functions)
+    types = [function.type_id for function in program.functions]
+    env.has_func_info = program.btf is not None and bool(types) and all(types)
     return env
 
 
