@@ -115,3 +115,14 @@ def test_registers_are_not_symbols() -> None:
         with pytest.raises(AsmError):
             assemble_text(text)
     assemble_text('goto "r1"\n"r1": exit')
+
+
+@pytest.mark.parametrize("quoted", ["'{}'", "'\\{}'"])
+def test_a_character_constant_is_no_placeholder(quoted: str) -> None:
+    """Beside a line whose number stands in the same place; what shapes are made of is an error that says where."""
+    for number in range(1, 6):
+        with pytest.raises(AsmError) as caught:
+            assemble_text(f".data\n.byte 9\n{'.byte ' + quoted.format(chr(number))}\n")
+        assert f"3:{7 + quoted.index('{')}: control character 0x{number:02x}" in str(caught.value)
+    object_file = assemble_text(".data\n.byte 9\n.byte '\x06'\n")
+    assert [each.data for each in object_file.sections if each.name == ".data"] == [bytes((9, 6))]

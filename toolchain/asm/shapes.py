@@ -12,8 +12,8 @@ Words that mean something to the grammar stay as they are. A statement in which 
 operand of its own (a float, a character, a section called `tc/in`) is planned for its exact text alone.
 
 Soundness: two statements of one shape have the same sequence of tokens but for values within one class of tokens,
-and no terminal of the grammar tells values of a class apart (tests/asm/test_shapes.py checks every terminal's words
-against KEPT).
+and no terminal of the grammar tells values of a class apart (tests/asm/test_line_shapes.py checks every terminal's
+words against KEPT).
 
 Complexity: linear; about 1 us for each different line.
 """
@@ -32,6 +32,9 @@ _EXACT = "\x04"
 """Begins the key of a plan that serves one exact text."""
 _CONTROL = "\x05"
 """Stands for any control character outside strings and comments, so that none passes for a placeholder."""
+
+_RESERVED = NUMBER + NAME + STRING + _EXACT + _CONTROL
+"""No character constant may have one of these either."""
 
 _TOKEN = re.compile(
     r"""[A-Za-z_.$][\w.$]*(?:/[\w.$]+)*       # word; with slashes, a section's name
@@ -107,12 +110,19 @@ class _Classes(dict[str, str]):
                 piece = first.lower() + NUMBER
             else:
                 piece = NAME
-        elif first != "\n" and (first < " " or first == "\x7f"):
+        elif _is_control(token):
             piece = _CONTROL
         else:
             piece = token
         self[token] = piece
         return piece
+
+
+def _is_control(token: str) -> bool:
+    first = token[0]
+    if first == "'":
+        return any(each in _RESERVED for each in token)
+    return first != "\n" and (first < " " or first == "\x7f")
 
 
 def _number(token: str) -> int | None:
@@ -291,7 +301,9 @@ class Shapes:
         values = tuple(self._values[token.text] for token in placed)
         if _CONTROL in shape:
             bad = next(token for token in tokens if token.piece == _CONTROL)
-            raise Fault(f"control character 0x{ord(bad.text):02x}", bad.start, bad.start + 1)
+            place = next(at for at, each in enumerate(bad.text) if each < " " or each == "\x7f")
+            begin = bad.start + place
+            raise Fault(f"control character 0x{ord(bad.text[place]):02x}", begin, begin + 1)
         plan = self.plans.get(dialect + shape)
         if plan is not None:
             return plan, values
